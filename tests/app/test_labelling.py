@@ -11,10 +11,11 @@ from workbench.app.labels.labelling import (
     edit_set,
     next_unlabelled,
     remove_set,
+    rename_label,
 )
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
-from workbench.domain.errors import ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
 from workbench.domain.labels import Label, LabelSet
 
@@ -85,3 +86,23 @@ def test_a_set_is_changed_and_removed_with_its_labels_as_one_edit(session: Sessi
     session.undo()
     assert session.store.labels.get("weather").names == ("wet", "sun")
     assert session.store.labels.of_images([1], "weather") == {1: ("wet",)}
+
+
+def test_renaming_to_an_existing_label_merges_only_if_that_is_meant(session: Session) -> None:
+    fill(session.store, 3)
+    edit_set(session, LabelSet("category", tuple(map(Label, ("gull", "sea gull")))), {})
+    assign(session, [1], "category", "gull")
+    assign(session, [2, 3], "category", "sea gull")
+    with pytest.raises(KnownError, match="already has a label “gull”"):
+        rename_label(session, "category", "sea gull", "gull")
+    assert session.labels.counts("category") == {"gull": 1, "sea gull": 2, "": 0}
+    assert rename_label(session, "category", "sea gull", " gull ", merge=True)
+    assert session.labels.counts("category") == {"gull": 3, "": 0}
+    assert session.history.undo_text() == "Merge label “sea gull” into “gull”"
+    session.undo()
+    assert session.labels.counts("category") == {"gull": 1, "sea gull": 2, "": 0}
+    assert not rename_label(session, "category", "sea gull", "herring gull", merge=True)
+    assert session.history.undo_text() == "Rename label “sea gull” to “herring gull”"
+    assert session.labels.counts("category") == {"gull": 1, "herring gull": 2, "": 0}
+    with pytest.raises(ValueRefused, match="“owl”"):
+        rename_label(session, "category", "owl", "gull", merge=True)

@@ -9,12 +9,14 @@ def test_everything_is_kept(tmp_path):
     file = tmp_path / "config" / "settings.json"
     settings = UserSettings(file)
     settings.set_theme("dark")
+    settings.set_annotator("Ann")
     settings.set_key("undo", "Ctrl+U")
     project = tmp_path / "birds.workbench"
     project.mkdir()
     settings.remember(project)
     again = UserSettings(file)
     assert again.theme == "dark"
+    assert again.annotator == "Ann"
     assert again.keys == {"undo": "Ctrl+U"}
     assert again.recent == [project.resolve()]
     again.set_key("undo", None)

@@ -84,3 +84,33 @@ def test_any_stored_mirrors_are_read_as_a_set(mirrors):
     labels = with_paired_mirrors(map(Label, "abcd", [""] * 4, mirrors))
     LabelSet("x", labels)  # refuses what is not paired
     assert with_paired_mirrors(labels) == labels
+
+
+def pairs(label_set):
+    return {label.name: (label.key, label.mirror) for label in label_set.labels}
+
+
+@pytest.mark.parametrize(
+    ("labels", "merged"),
+    [
+        ({"a": "K", "b": "L"}, {"a": ("K", "")}),
+        ({"a": "", "b": "L", "c": "M"}, {"a": ("L", ""), "c": ("M", "")}),
+        ({"a": ("", "b"), "b": ("L", "a")}, {"a": ("L", "")}),
+        ({"a": "", "b": ("", "c"), "c": ("", "b")}, {"a": ("", "c"), "c": ("", "a")}),
+        (
+            {"a": ("", "d"), "b": ("", "c"), "c": ("", "b"), "d": ("", "a")},
+            {"a": ("", "d"), "c": ("", ""), "d": ("", "a")},
+        ),
+    ],
+)
+def test_a_merged_label_leaves_its_key_and_mirror_where_there_was_none(labels, merged):
+    made = (Label(n, *(v if isinstance(v, tuple) else (v,))) for n, v in labels.items())
+    assert pairs(LabelSet("x", tuple(made)).merged("b", "a")) == merged
+
+
+def test_a_renamed_label_stays_the_mirror_of_its_mirror():
+    found = VIEW_PRESETS["cars"].with_renamed("left", "port")
+    assert pairs(found)["right"] == ("R", "port")
+    assert pairs(found)["port"] == ("L", "right")
+    with pytest.raises(ValueRefused, match="two labels “right”"):
+        VIEW_PRESETS["cars"].with_renamed("left", "right")

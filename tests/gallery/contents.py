@@ -56,6 +56,12 @@ def give_views(session: Session) -> None:
         assign(session, chosen, "view", name)
 
 
+def name_people(session: Session, names: Sequence[str]) -> None:
+    """Make people known who have not labelled yet."""
+    for name in names:
+        session.store.annotators.ensure(name)
+
+
 def train(session: Session, recipe: UncheckedKeys, name: str) -> RunRecord:
     run = prepare(session, recipe, name=name)
     carried_out(training_task(session, run.id))

@@ -25,6 +25,7 @@ from tests.gallery.contents import (
     find_mouths,
     give_views,
     lose_source,
+    name_people,
     pause,
     study,
     train,
@@ -46,6 +47,8 @@ EMPTY, FULL, FACES = "Empty", "Photographs", "Faces"
 LONG = f"Observations {IN_PATHS}2024–2026, 北京植物园与奥林匹克森林公园, second copy (final)"
 BROKEN, BROKEN_FACES = "Damaged", "Damaged faces"
 
+PEOPLE = ("Ann", "Ben", "Cat")
+LONG_PEOPLE = ("Wolfeschlegelsteinhausenbergerdorff,动物学系", "Kirchmaier-Obermüller,植物学系")
 LONG_RUN = (
     f"SqueezeNet {MARKUP}对照实验：只用上午拍摄的照片 — all layers but the first two, third attempt"
 )
@@ -116,6 +119,7 @@ def make_full(given: Given) -> None:
         if suggested is not None:
             carried_out(suggested)
         answer_questions(session, second)
+        name_people(session, PEOPLE)
         keep(session, transferred(session, given.folder, (first, second)))
 
 
@@ -153,6 +157,7 @@ def make_long(given: Given) -> None:
         carried_out(layers_task(session, "category", f"run:{run.id}", str(QUICK["backbone"])))
         find_mouths(session)
         fail(session, given.folder, f"{LONG_RUN}, once more with other weights")
+        name_people(session, LONG_PEOPLE)
         keep(session, transferred(session, given.folder, (run, run)))
 
 

@@ -308,3 +308,29 @@ def test_mouths_are_counted_by_label_and_only_usable_ones_are_without(project):
     project.labels.assign_crops([second], "expression", None)
     counts = project.labels.counts("expression")
     assert (counts["smile"], counts[""], sum(counts.values())) == (1, 2, 3)
+
+
+def test_images_with_both_labels_of_a_merge_have_one_afterwards(project):
+    fill(project, 4)
+    kinds = LabelSet("traits", tuple(map(Label, "abc")), exclusive=False)
+    project.labels.save_set(kinds)
+    project.labels.assign([1, 2], "traits", "a", Author.IMPORT)
+    project.labels.assign([2, 3], "traits", "b")
+    project.labels.assign([2], "traits", "c")
+    project.labels.save_set(kinds.merged("b", "a"), {"b": "a"})
+    assert project.labels.of_images([1, 2, 3, 4], "traits") == {
+        1: ("a",),
+        2: ("a", "c"),
+        3: ("a",),
+    }
+    assert project.labels.counts("traits") == {"a": 3, "c": 1, "": 1}
+    (standing,) = [
+        one for one in project.labels.history(2) if one.label == "a" and not one.ended_at
+    ]
+    assert standing.author is Author.HUMAN, "a person's label stays rather than an import's"
+    project.history.undo()
+    assert project.labels.of_images([1, 2, 3], "traits") == {
+        1: ("a",),
+        2: ("a", "b", "c"),
+        3: ("b",),
+    }

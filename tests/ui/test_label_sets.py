@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QInputDialog, QToolButton
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QDialog, QInputDialog, QMessageBox, QToolButton
 
 from tests.fixtures.finished_runs import fill
 from workbench.app.labels.labelling import assign, edit_set
@@ -174,9 +174,10 @@ def test_saving_without_changes_is_no_edit(dialog, session):
     assert session.history.undo_text() == before
 
 
-def test_a_problem_is_shown_and_nothing_is_saved(dialog, session):
+def test_a_problem_is_shown_and_nothing_is_saved(dialog, session, answer):
     made = dialog("view")
     made.table.item(1, 0).setText("front")
+    answer("Cancel")
     made.save()
     assert made.problem.text()
     assert made.isVisible()
@@ -221,3 +222,80 @@ def test_a_preset_replaces_the_views_and_the_list_goes_back_to_its_title(dialog)
     assert made.presets.currentIndex() == 0
     made.presets.activated.emit(0)
     assert names(made.table) == ["front", "left", "right", "others"]
+
+
+@pytest.fixture
+def answer(qapp):
+    """Click a button of the next question; what it showed is listed."""
+    shown = []
+
+    def given(button):
+        def click():
+            (question,) = (one for one in qapp.topLevelWidgets() if _asks(one))
+            shown.append((question.text(), question.informativeText()))
+            next(one for one in question.buttons() if one.text().strip("&") == button).click()
+
+        QTimer.singleShot(0, click)
+        return shown
+
+    return given
+
+
+def _asks(widget):
+    return isinstance(widget, QMessageBox) and widget.isVisible()
+
+
+def test_renaming_to_an_existing_label_offers_to_merge(qtbot, dialog, session, answer):
+    edit_set(session, LabelSet("view", tuple(map(Label, "abc", "XYZ", ("", "c", "b")))), {})
+    ids = session.images.ids()
+    assign(session, ids[:3], "view", "a")
+    assign(session, ids[3:5], "view", "b")
+    shown = dialog()
+    shown.table.item(1, 0).setText("a")
+    questions = answer("Cancel")
+    shown.save()
+    assert shown.isVisible()
+    assert shown.problem.text().startswith("“view” has two labels “a”.")
+    answer("Merge")
+    shown.save()
+    assert (
+        questions
+        == [
+            ("“a” exists. Merge “b” into it?", "2 images get “a”. You can undo this."),
+        ]
+        * 2
+    )
+    assert not shown.isVisible()
+    assert session.labels.counts("view") == {"a": 5, "c": 0, "": 25}
+    assert session.labels.get("view").labels == (Label("a", "X", "c"), Label("c", "Z", "a"))
+    session.undo()
+    counts = session.labels.counts("view")
+    assert (counts["a"], counts["b"]) == (3, 2)
+
+
+def test_a_merge_stays_in_the_draft_of_its_set(dialog, session, answer):
+    edit_set(session, LabelSet("view", tuple(map(Label, "abc"))), {})
+    assign(session, [1], "view", "a")
+    assign(session, [2], "view", "b")
+    shown = dialog()
+    shown.table.item(1, 0).setText("a")
+    answer("Merge")
+    shown.sets.setCurrentRow(0)
+    shown.sets.setCurrentRow(1)
+    assert names(shown.table) == ["a", "c"]
+    shown.table.item(0, 0).setText("z")
+    shown.sets.setCurrentRow(0)
+    shown.save()
+    assert session.labels.counts("view") == {"z": 2, "c": 0, "": 28}
+
+
+def test_two_labels_renamed_alike_become_one(dialog, session, answer):
+    edit_set(session, LabelSet("view", tuple(map(Label, "abc"))), {})
+    assign(session, [1], "view", "a")
+    assign(session, [2], "view", "b")
+    shown = dialog()
+    shown.table.item(0, 0).setText("z")
+    shown.table.item(1, 0).setText("z")
+    answer("Merge")
+    shown.save()
+    assert session.labels.counts("view") == {"z": 2, "c": 0, "": 28}

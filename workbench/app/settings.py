@@ -1,4 +1,4 @@
-"""Settings of the user across projects: theme, shortcuts and recent projects."""
+"""Settings of the user across projects: theme, shortcuts, recent projects, annotator's name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from platformdirs import user_config_path
 from workbench.files import write_whole
 
 RECENT = 12
+MOST_REPEATS = 50  # percent
 
 # Stored ids of shortcuts from before command ids began with the name of the page.
 WITHOUT_PAGE = {
@@ -40,6 +41,8 @@ class _StoredSettings(msgspec.Struct):
     theme: str = "system"
     keys: dict[str, str] = {}
     recent: list[str] = []
+    annotator: str = ""
+    repeat_share: int = 0
 
     def __post_init__(self) -> None:
         """Assign keys stored under previous ids to the current ids; full ids take precedence."""
@@ -88,6 +91,21 @@ class UserSettings:
         self._stored.keys.pop(action, None)
         if key is not None:
             self._stored.keys[action] = key
+        self._write()
+
+    @property
+    def annotator(self) -> str:
+        """Name of the person that is stored with labels given by hand; "" without one."""
+        return self._stored.annotator
+
+    @property
+    def repeat_share(self) -> int:
+        """Percent of the annotator's images that are shown again without their label, 0 to 50."""
+        return min(max(self._stored.repeat_share, 0), MOST_REPEATS)
+
+    def set_annotator(self, name: str, repeat_share: int = 0) -> None:
+        """Store the name of the person who labels, and the percentage of hidden repeats."""
+        self._stored.annotator, self._stored.repeat_share = name, repeat_share
         self._write()
 
     @property

@@ -111,8 +111,8 @@ class ImageFilter:
     `labels` maps a label set to the required label; None selects images without a label of that
     set. `ids` restricts to exactly these images (a confusion cell). `text` matches the file's path.
     `disagreement` names a label set and selects images whose label differs from the newest
-    prediction. `similar` excludes nothing: it sorts the most similar first. `ids_name` is the
-    description of `ids` for the user.
+    prediction. `annotator` selects images that this person labelled. `similar` excludes nothing: it
+    sorts the most similar first. `ids_name` is the description of `ids` for the user.
     """
 
     source: int | None = None
@@ -123,3 +123,4 @@ class ImageFilter:
     disagreement: str | None = None
     similar: Similar | None = None
     ids_name: str = ""
+    annotator: str = ""

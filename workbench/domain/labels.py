@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NoReturn
 
 from workbench.domain.errors import ValueRefused
@@ -91,6 +91,34 @@ class LabelSet:
         """A copy with missing `names` appended in their order, without keys."""
         new = tuple(Label(name) for name in dict.fromkeys(names) if name not in self.names)
         return dataclasses.replace(self, labels=self.labels + new)
+
+    def merged(self, label: str, into: str) -> LabelSet:
+        """A copy without `label`, whose key and mirror `into` gets if it has none.
+
+        Raises ValueRefused if the set does not have both labels.
+        """
+        gone, kept = self.labels[self.index(label)], self.labels[self.index(into)]
+        mirror = kept.mirror or gone.mirror
+        mirror = "" if mirror in (label, into) else mirror
+        key = kept.key or gone.key
+
+        def changed(other: Label) -> Label:
+            if other.name == into:
+                return Label(into, key, mirror)
+            if other.mirror in (label, into):
+                return dataclasses.replace(other, mirror=into if other.name == mirror else "")
+            return other
+
+        rest = tuple(changed(other) for other in self.labels if other.name != label)
+        return dataclasses.replace(self, labels=rest)
+
+    def with_renamed(self, label: str, new: str) -> LabelSet:
+        """A copy in which `label` is called `new`. Raises ValueRefused if the set does not have
+        `label`, or has another label called `new`."""
+        self.index(label)
+        names = {name: new if name == label else name for name in ("", *self.names)}
+        renamed = (Label(names[one.name], one.key, names[one.mirror]) for one in self.labels)
+        return dataclasses.replace(self, labels=tuple(renamed))
 
     def label_for_key(self, key: str) -> Label | None:
         """The label that `key` assigns: its own letter, or its position 1–9; None for other
@@ -179,12 +207,25 @@ class Author(StrEnum):
     MODEL = "model"
 
 
+class Role(IntEnum):
+    """What a label is given for.
+
+    BLIND labels were given without seeing the current one and never replace it. A DECISION settles
+    a disagreement between annotators and is no rating of its own.
+    """
+
+    LABEL = 0
+    BLIND = 1
+    DECISION = 2
+
+
 @dataclass(frozen=True)
 class Annotation:
     """One label of one image (`crop` None) or of one crop of it.
 
     `made_at` and `ended_at` are seconds since the epoch; `ended_at` is None while the label is
-    current. `confidence` is 1.0 for people and a softmax score in [0, 1] for models.
+    current. `confidence` is 1.0 for people and a softmax score in [0, 1] for models. `annotator` is
+    the name of the person who gave it, or "".
     """
 
     id: int
@@ -196,3 +237,10 @@ class Annotation:
     confidence: float
     made_at: float
     ended_at: float | None = None
+    annotator: str = ""
+    role: Role = Role.LABEL
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it was never the current label: a second opinion."""
+        return self.ended_at == self.made_at

@@ -142,6 +142,16 @@ class LabelSets:
             rows[new] = row
         elif rows[new] != row:  # two labels become one
             self._db.run("UPDATE annotation SET label = ? WHERE label = ?", (rows[new], row))
+            self._end_duplicates(rows[new])
+
+    def _end_duplicates(self, label: int) -> None:
+        """Clear all but one of a subject's equal labels: the newest, by hand if there is one."""
+        self._db.run(
+            "UPDATE annotation SET ended_at = ? WHERE id IN (SELECT id FROM (SELECT id,"
+            " row_number() OVER (PARTITION BY image, crop ORDER BY author <> 'human', id DESC)"
+            " AS rank FROM annotation WHERE label = ? AND ended_at IS NULL) WHERE rank > 1)",
+            (now(), label),
+        )
 
     def _end_label(self, set_id: int, label: int) -> None:
         self._db.run(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.changes import Changes
-from workbench.domain.labels import Annotation, Author, LabelSet, Subject
+from workbench.domain.labels import Annotation, Author, LabelSet, Role, Subject
 from workbench.domain.text import Message
+from workbench.storage.annotators import ADD_AGREEMENT, EVER_OF_IMAGES, Annotators
+from workbench.storage.bulk_labels import ImportedLabel, assign_each
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 from workbench.storage.label_sets import LabelSets
@@ -102,7 +105,7 @@ _OF_CROPS = (
     " AND a.ended_at IS NULL AND a.label_set = :label_set AND a.crop IS NOT NULL"
 )
 _MAY_END = "(:author = 'human' OR author <> 'human')"
-_CONFIRMED = "(:author = 'human' AND author <> 'human')"
+_CONFIRMED = "((:author = 'human' AND author <> 'human') OR :role = 2)"  # 2: a decision
 _WHICH = {
     "clear": f"annotation IS NOT NULL AND {_MAY_END}",
     "replace": f"annotation IS NULL OR ({_MAY_END} AND (label <> :label OR {_CONFIRMED}))",
@@ -110,27 +113,19 @@ _WHICH = {
     "remove": "label = :label",
 }
 
-# Ids of all annotations, current and ended, of the images in a JSON list (passed three times).
-EVER_OF_IMAGES = (
-    "SELECT a.id FROM json_each(?) w CROSS JOIN label_set s CROSS JOIN annotation a"
-    " INDEXED BY standing_of_images ON a.label_set = s.id AND a.image = w.value"
-    " AND a.ended_at IS NULL AND a.crop IS NULL"
-    " UNION ALL SELECT a.id FROM json_each(?) w JOIN annotation a"
-    " ON a.image = w.value AND a.ended_at IS NOT NULL"
-    " UNION ALL SELECT a.id FROM json_each(?) w JOIN crop c ON c.image = w.value"
-    " JOIN annotation a ON a.crop = c.id AND a.ended_at IS NULL AND a.crop IS NOT NULL"
-)
-
 
 @dataclass(frozen=True)
 class Assignment:
-    """A label to assign: its row id (None clears), author and confidence."""
+    """A label to assign: its row id (None clears), author, confidence, and the row id of the
+    person who gives it (None: no name)."""
 
     label_set: int
     exclusive: bool
     label: int | None
     author: Author
     confidence: float
+    annotator: int | None = None
+    role: Role = Role.LABEL
 
 
 def assign(
@@ -140,25 +135,31 @@ def assign(
 
     Imports and models never replace labels by hand. The same label again changes nothing, except
     that a label by hand replaces one of an import or a model. In a set that is not exclusive, a
-    label by hand is added, or removed from all subjects if all have it.
+    label by hand is added, or removed from all subjects if all have it. Where the current label of
+    an exclusive set stays another person's, the label is stored as the opinion of `annotator`.
     """
     subjects = _OF_CROPS if crops else _OF_IMAGES
+    wanted = np.unique(np.fromiter(ids, np.int64))
     values = {
-        "ids": listed(np.unique(np.fromiter(ids, np.int64))),
+        "ids": listed(wanted),
         "label_set": assignment.label_set,
         "label": assignment.label,
         "author": assignment.author.value,
         "confidence": round(assignment.confidence, 6),
         "now": now(),
+        "annotator": assignment.annotator,
+        "role": assignment.role.value or None,
     }
     db.run("CREATE TEMP TABLE IF NOT EXISTS chosen (image INTEGER, crop INTEGER, ended INTEGER)")
     if assignment.label is None:
         _choose(db, subjects, "clear", values)
         _end(db, values)
     elif assignment.exclusive:
-        _choose(db, subjects, "replace", values)
+        changed = _choose(db, subjects, "replace", values)
         _end(db, values)
         _begin(db, values)
+        if assignment.annotator is not None and changed < len(wanted):
+            db.run(ADD_AGREEMENT.format(subjects=subjects), values)
     elif _choose(db, subjects, "add", values):
         _begin(db, values)
     elif assignment.author is Author.HUMAN:
@@ -186,25 +187,41 @@ def _end(db: Database, values: dict[str, Any]) -> None:
 
 def _begin(db: Database, values: dict[str, Any]) -> None:
     db.run(
-        "INSERT INTO annotation (image, crop, label_set, label, author, confidence, made_at)"
-        " SELECT DISTINCT image, crop, :label_set, :label, :author, :confidence, :now FROM chosen",
+        "INSERT INTO annotation (image, crop, label_set, label, author, confidence, made_at,"
+        " annotator, role) SELECT DISTINCT image, crop, :label_set, :label, :author, :confidence,"
+        " :now, :annotator, :role FROM chosen",
         values,
     )
 
 
 _ANNOTATIONS = (
-    "SELECT a.id, a.image, a.crop, s.name, l.name, a.author, a.confidence, a.made_at, a.ended_at"
+    "SELECT a.id, a.image, a.crop, s.name, l.name, a.author, a.confidence, a.made_at, a.ended_at,"
+    " coalesce(p.name, ''), coalesce(a.role, 0)"
     " FROM annotation a JOIN label l ON l.id = a.label JOIN label_set s ON s.id = a.label_set"
+    " LEFT JOIN annotator p ON p.id = a.annotator"
 )
 _HISTORY = f"{_ANNOTATIONS} WHERE a.id IN ({EVER_OF_IMAGES}) ORDER BY a.id"
 _ALL_CURRENT = f"{_ANNOTATIONS} WHERE a.ended_at IS NULL ORDER BY a.image, a.id"
 
 
+class Standing(NamedTuple):
+    """A current label, its author, and when it was given (in seconds since the epoch)."""
+
+    label: str
+    author: Author
+    made_at: float
+
+
 class Labels:
-    """Label sets, and the labels of images and crops."""
+    """Label sets, and the labels of images and crops.
+
+    `annotator` is the name of the person who labels by hand now, "" without one.
+    """
 
     def __init__(self, db: Database, recorder: Recorder) -> None:
         self._db = db
+        self.annotator = ""
+        self._annotators = Annotators(db, recorder)
         self._recorder = recorder
         self._sets = LabelSets(db, recorder)
         self._arrays = LabelArrays(db)
@@ -246,13 +263,16 @@ class Labels:
         label: str | None,
         author: Author = Author.HUMAN,
         confidence: float = 1.0,
+        annotator: str = "",
     ) -> frozenset[int]:
         """Label images (None clears), as one undoable edit; return the ids of changed images.
 
         Labels by hand are not replaced by other authors; in a set that is not exclusive, a label by
-        hand is toggled. Raises ValueRefused for an unknown set or label.
+        hand is toggled. `annotator` is the name stored with the label; "" means the person who
+        labels now, if it is by hand. Raises ValueRefused for an unknown set or label.
         """
-        return self._assign(image_ids, label_set, label, author, confidence, crops=False)
+        given = self._assignment(label_set, label, author, confidence)
+        return self._assign(image_ids, given, label, annotator, crops=False)
 
     def assign_crops(
         self,
@@ -261,9 +281,19 @@ class Labels:
         label: str | None,
         author: Author = Author.HUMAN,
         confidence: float = 1.0,
+        annotator: str = "",
     ) -> frozenset[int]:
         """As `assign`, for crops; return the ids of images whose crops changed."""
-        return self._assign(crop_ids, label_set, label, author, confidence, crops=True)
+        given = self._assignment(label_set, label, author, confidence)
+        return self._assign(crop_ids, given, label, annotator, crops=True)
+
+    def decide(self, ids: Iterable[int], label_set: str, label: str, crops: bool = False) -> None:
+        """Settle disagreements on images (or crops) in an exclusive set: store a label as a
+        decision, also where it is the current one. Raises ValueRefused for an unknown set or
+        label."""
+        given = self._assignment(label_set, label, Author.HUMAN, 1.0)
+        given = dataclasses.replace(given, role=Role.DECISION)
+        self._assign(ids, given, label, "", crops)
 
     def of_images(
         self, ids: Iterable[int] | IntArray, label_set: str
@@ -286,6 +316,23 @@ class Labels:
             crop_ids,
             label_set,
         )
+
+    def standing(
+        self, ids: Iterable[int] | IntArray, label_set: str, crops: bool = False
+    ) -> dict[int, Standing]:
+        """Label, author and time of each labelled image (or crop), the last one of several."""
+        subject = (
+            "a.crop = wanted.value AND a.crop IS NOT NULL"
+            if crops
+            else ("a.image = wanted.value AND a.crop IS NULL")
+        )
+        rows = self._db.rows(
+            "SELECT wanted.value, l.name, a.author, a.made_at FROM json_each(?) wanted"  # noqa: S608
+            f" JOIN annotation a ON {subject} AND a.ended_at IS NULL AND a.label_set = ?"
+            " JOIN label l ON l.id = a.label ORDER BY l.position",
+            (listed(ids), self._sets.id_of(label_set)),
+        )
+        return {id_: Standing(name, Author(author), at / 1e6) for id_, name, author, at in rows}
 
     def label_ids(self, ids: Iterable[int] | IntArray, label_set: str) -> IntArray:
         """Position of each image's label in the set, -1 without one; the last of several labels.
@@ -335,27 +382,62 @@ class Labels:
         """All current and previous labels of an image and its crops, oldest first."""
         return [_annotation(row) for row in self._db.rows(_HISTORY, (listed([image_id]),) * 3)]
 
+    def assign_each(
+        self, label_set: str, wanted: Sequence[ImportedLabel], crops: bool = False
+    ) -> frozenset[int]:
+        """Give each image (or crop) its own label of an exclusive set, for imports and models.
+
+        Labels by hand are not replaced, equal labels stay. Fast for many labels, unlike one call of
+        `assign` for each. Returns the ids of changed images. Raises ValueRefused for an unknown set
+        or label.
+        """
+        known = self._sets.get(label_set)
+        for label in {one.label for one in wanted}:
+            known.index(label)
+        rows = self._sets.label_ids(label_set)
+        with self._recorder.edit(Message("Import labels")):
+            images = assign_each(self._db, self._sets.id_of(label_set), rows, wanted, crops)
+        self._arrays.touch(images)
+        return images
+
+    def values(self) -> list[tuple[Any, ...]]:
+        """Image, crop, set, label, author, confidence and annotator of all current labels, by
+        image."""
+        return self._db.rows(
+            "SELECT a.image, a.crop, s.name, l.name, a.author, a.confidence, coalesce(p.name, '')"
+            " FROM annotation a JOIN label l ON l.id = a.label"
+            " JOIN label_set s ON s.id = a.label_set LEFT JOIN annotator p ON p.id = a.annotator"
+            " WHERE a.ended_at IS NULL ORDER BY a.image, a.id"
+        )
+
     def current(self) -> list[Annotation]:
         """All current labels of images and crops, by image."""
         return [_annotation(row) for row in self._db.rows(_ALL_CURRENT)]
 
-    def _assign(
-        self,
-        ids: Iterable[int] | IntArray,
-        label_set: str,
-        label: str | None,
-        author: Author,
-        confidence: float,
-        crops: bool,
-    ) -> frozenset[int]:
+    def _assignment(
+        self, label_set: str, label: str | None, author: Author, confidence: float
+    ) -> Assignment:
         wanted = self._sets.get(label_set)
         if label is not None:
             wanted.index(label)
         row = self._sets.label_ids(label_set)[label] if label is not None else None
         set_id = self._sets.id_of(label_set)
-        assignment = Assignment(set_id, wanted.exclusive, row, author, confidence)
+        return Assignment(set_id, wanted.exclusive, row, author, confidence)
+
+    def _assign(
+        self,
+        ids: Iterable[int] | IntArray,
+        assignment: Assignment,
+        label: str | None,
+        annotator: str,
+        crops: bool,
+    ) -> frozenset[int]:
+        name = annotator or (self.annotator if assignment.author is Author.HUMAN else "")
         text = Message("Label “{label}”", label=label)
         with self._recorder.edit(text if label is not None else Message("Clear labels")):
+            if name and label is not None:
+                person = self._annotators.ensure(name)
+                assignment = dataclasses.replace(assignment, annotator=person)
             images = assign(self._db, ids, assignment, crops)
         self._arrays.touch(images)
         return images
@@ -394,8 +476,7 @@ class Labels:
 
 
 def _annotation(row: Sequence[Any]) -> Annotation:
-    id_, image, crop, label_set, label, author, confidence, made, ended = row
+    id_, image, crop, label_set, label, author, confidence, made, ended, annotator, role = row
     ended_at = ended / 1e6 if ended is not None else None
-    return Annotation(
-        id_, image, crop, label_set, label, Author(author), confidence, made / 1e6, ended_at
-    )
+    about = (Author(author), confidence, made / 1e6, ended_at, annotator, Role(role))
+    return Annotation(id_, image, crop, label_set, label, *about)

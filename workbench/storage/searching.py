@@ -11,6 +11,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import Subject
 from workbench.domain.splits import PARTS
+from workbench.storage.annotators import Annotators
 from workbench.storage.database import Database, IntArray
 from workbench.storage.labels import Labels
 from workbench.storage.predictions import Predictions
@@ -21,8 +22,11 @@ BoolArray = NDArray[np.bool_]
 class Search:
     """Finds images. The order by name is cached until images are added or removed."""
 
-    def __init__(self, db: Database, labels: Labels, predictions: Predictions) -> None:
+    def __init__(
+        self, db: Database, labels: Labels, annotators: Annotators, predictions: Predictions
+    ) -> None:
         self._db = db
+        self._annotators = annotators
         self._labels = labels
         self._predictions = predictions
         self._by_name: IntArray | None = None
@@ -70,6 +74,8 @@ class Search:
             yield self._in_part(wanted.part)
         if wanted.text:
             yield self._with_text(wanted.text), True
+        if wanted.annotator:
+            yield self._annotators.images_of(wanted.annotator, wanted.ids), True
         if wanted.disagreement is not None:
             yield order[self._disagreeing(wanted.disagreement, order)], True
 

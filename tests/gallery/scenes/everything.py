@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tests.gallery.scenes import (
+    annotators,
     explain,
     frame,
     help,
     images,
+    imports,
     menus,
     mouths,
     results,
@@ -16,10 +18,12 @@ from tests.gallery.scenes import (
 )
 
 __all__ = [
+    "annotators",
     "explain",
     "frame",
     "help",
     "images",
+    "imports",
     "menus",
     "mouths",
     "results",

@@ -95,6 +95,17 @@ def label_sets_error(stage: Stage) -> None:
     stage.take(front=dialog)
 
 
+@scene("dialog-merge-labels", "full", FULL)
+def merge_labels(stage: Stage) -> None:
+    window = stage.open(FULL)
+    dialog = LabelSetsDialog(window.session, "view", window)
+    stage.show(dialog)
+    name = dialog.table.item(1, 0)
+    assert name is not None
+    name.setText(dialog.table.name(0))
+    stage.take_while(dialog.save)
+
+
 @scene("dialog-new-label-set", "full", FULL)
 def new_label_set(stage: Stage) -> None:
     window = stage.open(FULL)

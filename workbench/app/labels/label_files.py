@@ -1,322 +1,359 @@
-"""Label files: export of all labels of a project, and their import by image."""
+"""Import and export of labels in any dataset format."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
+import numpy as np
 
-from workbench.app.labels.label_lists import table_rows
-from workbench.app.mouths.cropping import add_by_hand
+from workbench.app.jobs import (
+    Failed,
+    JobResult,
+    Outcome,
+    Steps,
+    Task,
+    apply_each,
+    applying,
+)
+from workbench.app.labels.label_intake import LabelIntake, PlacedRecord
+from workbench.app.labels.path_index import PathIndex
+from workbench.app.labels.reading import (
+    NO_CHOICES,
+    ReadChoices,
+    decisions_about,
+    place_of,
+    read_dataset,
+)
 from workbench.app.session import Session
-from workbench.domain.crops import SAME_FACE_IOU
-from workbench.domain.errors import KnownError, ValueRefused, reason_of
-from workbench.domain.formats import FORMATS, JSON, FileKind, Format, endings, enumerated
-from workbench.domain.geometry import Rect
-from workbench.domain.images import SkippedFile
-from workbench.domain.label_names import sets_and_labels
-from workbench.domain.labels import Author, LabelSet, Subject
-from workbench.domain.text import Message
-from workbench.files import read_regular, replacing, writing
+from workbench.app.training.splitting import take_split
+from workbench.domain.crops import Crop
+from workbench.domain.datasets import (
+    Dataset,
+    DeclaredSet,
+    GivenLabel,
+    ImageRecord,
+    Region,
+)
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.formats import IMPORTABLE_SETS, enumerated
+from workbench.domain.import_reports import Decision, ImportReport, Skipped
+from workbench.domain.splits import Part
+from workbench.domain.text import Message, counted
+from workbench.files import new_folder, replacing, writing
+from workbench.formats import FORMATS, OWN, DatasetFormat, WriteOptions
+from workbench.storage.project import Project
 
-VERSION = 1
-BATCH = 20_000  # images looked up together
-FROM_FILE = "file"  # detector of a crop that was created by a label file
-
-
-class LabelRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One label of one image or crop in a file.
-
-    `part` is the image's part of the split at export; `box` is the crop's left, top, right and
-    bottom in displayed pixels, or None for a label of the whole image.
-    """
-
-    path: str
-    hash: str = ""
-    set: str
-    label: str
-    author: str = Author.IMPORT.value
-    confidence: float = 1.0
-    part: str = ""
-    box: tuple[int, int, int, int] | None = None
-
-
-class LabelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A label file in JSON."""
-
-    labels: list[LabelRow]
-    version: int = VERSION
-
-
-COLUMNS = ("path", "hash", "set", "label", "author", "confidence", "part")
-BOX_COLUMNS = ("left", "top", "right", "bottom")
-AS_WRITTEN = ("set", "label")  # not stripped: spaces may be part of the name
+BATCH = 20_000  # records applied together
 
 
 @dataclass
 class LabelImport:
-    """Result of an import of labels: `rows` read, rows that are now current (`labelled`), labels
-    by hand that were kept instead (`kept`), and `unmatched` rows with the reason."""
+    """An import of labels, filled while it is applied; `report` is complete when it ends."""
 
-    rows: int = 0
-    labelled: int = 0
-    kept: int = 0
-    unmatched: list[SkippedFile] = field(default_factory=list)
+    report: ImportReport = field(default_factory=lambda: ImportReport(title=Message("")))
 
 
-def export_labels(session: Session, file: Path) -> int:
-    """Export all labels to `file` in the format of its extension; return their number.
+@dataclass(frozen=True)
+class _Matched(JobResult):
+    """Records of a file with their images, to be applied together."""
 
-    The file is replaced when complete. Raises ValueRefused for a format without labels, KnownError
-    if it cannot be written.
+    records: tuple[PlacedRecord, ...]
+
+
+@dataclass(frozen=True)
+class _ReadFile(JobResult):
+    """What is known of a file before its records are applied."""
+
+    rows: int
+    sets: Mapping[str, str]
+    declared: Mapping[str, DeclaredSet]
+    skipped: tuple[Skipped, ...]
+    decisions: tuple[Decision, ...]
+
+
+def import_labels_task(
+    session: Session, file: Path, choices: ReadChoices = NO_CHOICES
+) -> Task[LabelImport]:
+    """A job that imports the labels, boxes and parts of a dataset for images of the project.
+
+    Images are matched by hash, else by path (see PathIndex). Missing sets and labels are added;
+    labels by hand are not replaced; boxes are matched with crops by rectangle, or created. It is
+    one undoable edit, and ends with a stored report. Raises KnownError or ValueRefused if the file
+    is not a dataset.
     """
-    codec = _codec(file, FORMATS.written_as(FileKind.LABELS))
-    rows = _rows_of(session)
-    with writing(file), replacing(file) as part:
-        codec.write(part, rows)
-    return len(rows)
+    title = Message("Import labels from {name}", name=file.name)
+    folder, known = session.folder, tuple(dict.fromkeys((*session.labels.sets(), *IMPORTABLE_SETS)))
+    store = _LabelStore(session, file, title)
+
+    def work() -> Steps[LabelImport]:
+        read = yield from read_dataset(file, choices, known)
+        with Project.reading(folder) as project:
+            index = ProjectImages(project)
+        matched: list[PlacedRecord] = []
+        skipped = [Skipped(Message(one.path), Message(one.reason)) for one in read.dataset.rejected]
+        for number, record in enumerate(read.dataset.images, start=1):
+            if number % BATCH == 0:
+                yield None
+            image, reason = index.find(record)
+            if image is None:
+                name = record.path or record.hash
+                place = place_of(file.name, record)
+                about = Message("{name} ({place})", name=name, place=place)
+                skipped.append(Skipped(about, reason))
+            else:
+                matched.append(PlacedRecord(image, record, file.name))
+        decisions = tuple(decisions_about(file, read, choices))
+        rows = len(read.dataset.images) + len(read.dataset.rejected)
+        yield _ReadFile(rows, read.sets, read.dataset.sets, tuple(skipped), decisions)
+        for at in range(0, len(matched), BATCH):
+            yield _Matched(tuple(matched[at : at + BATCH]))
+        return store.result
+
+    apply = apply_each(applying(_ReadFile, store.begin), applying(_Matched, store.add))
+    return Task(title, work, apply, finish=store.finish, kind="labels")
 
 
-def import_labels(session: Session, file: Path) -> LabelImport:
-    """Import the labels of a file such as `export_labels` writes, as one undoable edit.
+class _LabelStore:
+    """Applies an import of labels in the owner's thread, as one undoable edit."""
 
-    Images are matched by hash, else by path, or by the end of the path if it is unique. Missing
-    sets and labels are added; labels by hand are not replaced; crops are matched by rectangle, or
-    created. Raises KnownError or ValueRefused if the file is not a label file.
-    """
-    rows = _codec(file, FORMATS.read_as(FileKind.LABELS)).read(file)
-    result = LabelImport(rows=len(rows))
-    matched = _Images(session).matched(_resolved(session, rows), result)
-    with session.edit(Message("Import labels from {name}", name=file.name)):
-        _add_labels(session, matched)
-        _assign(session, matched, result)
-    return result
+    def __init__(self, session: Session, file: Path, title: Message) -> None:
+        self.result = LabelImport()
+        self._session, self._file, self._title = session, file, title
+        self._read = _ReadFile(0, {}, {}, (), ())
+        self._intake = LabelIntake(session, {})
+        self._edit: int | None = None
 
+    def begin(self, read: _ReadFile) -> None:
+        """Note what was read of the file."""
+        self._read = read
+        self._intake = LabelIntake(self._session, read.sets, read.declared)
 
-def _rows_of(session: Session) -> list[LabelRow]:
-    rows: list[LabelRow] = []
-    current = session.store.labels.current()
-    for at in range(0, len(current), BATCH):
-        batch = current[at : at + BATCH]
-        images = {row.id: row for row in session.store.images.rows({one.image for one in batch})}
-        wanted = [one.crop for one in batch if one.crop is not None]
-        crops = {crop.id: crop for crop in session.store.crops.get(wanted)}
-        for one in batch:
-            image, crop = images[one.image], crops.get(one.crop)
-            rows.append(
-                LabelRow(
-                    path=image.path,
-                    hash=image.hash,
-                    set=one.label_set,
-                    label=one.label,
-                    author=one.author.value,
-                    confidence=one.confidence,
-                    part=image.part,
-                    box=crop.rect.as_tuple() if crop is not None and crop.rect else None,
-                )
-            )
-    return rows
+    def add(self, matched: _Matched) -> None:
+        """Apply some records."""
+        with self._session.edit(self._title, joined_to=self._edit) as edit:
+            self._intake.add(matched.records)
+        self._edit = edit.id
 
-
-class LabelCodec(NamedTuple):
-    """Reader and writer of label files in one format.
-
-    `read` raises KnownError naming the file, `write` OSError.
-    """
-
-    read: Callable[[Path], list[LabelRow]]
-    write: Callable[[Path, Sequence[LabelRow]], None]
-
-
-def _codec(file: Path, possible: Sequence[Format]) -> LabelCodec:
-    """Codec of a file. Raises ValueRefused if its format is not a `possible` one."""
-    format = FORMATS.of(file)
-    if format is None or format not in possible:
-        allowed = Message("a name that ends in {endings}", endings=endings(possible))
-        sentence = Message("{path} is not a label file.", path=file)
-        raise ValueRefused(Message("file"), str(file), allowed, sentence)
-    return LABEL_CODECS.get(format) or LabelCodec(_read_table, partial(_write_table, format))
-
-
-def _write_json(path: Path, rows: Sequence[LabelRow]) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(LabelFile(labels=list(rows)))))
-
-
-def _write_table(format: Format, path: Path, rows: Sequence[LabelRow]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=format.delimiter)
-        writer.writerow((*COLUMNS, *BOX_COLUMNS))
-        for row in rows:
-            plain = [getattr(row, name) for name in COLUMNS]
-            writer.writerow([*plain, *(row.box or ("",) * len(BOX_COLUMNS))])
-
-
-def _read_json(file: Path) -> list[LabelRow]:
-    try:
-        found = msgspec.json.decode(read_regular(file), type=LabelFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise KnownError("{path} is not a label file: {error}.", path=file, error=error) from error
-    if found.version > VERSION:
-        raise KnownError(
-            "{path} was written by a newer version of Vantage Workbench.",
-            "Update this program to import it.",
-            path=file,
+    def finish(self, outcome: Outcome[LabelImport]) -> None:
+        """Take the parts of the split, and store the report."""
+        if isinstance(outcome, Failed):
+            return
+        parts = self._intake.parts_without_conflict
+        if parts:
+            with self._session.edit(self._title, joined_to=self._edit):
+                take_split(self._session, parts, self._file.stem)
+        report = report_of(self._intake, self._title, parts)
+        self.result.report = msgspec.structs.replace(
+            report,
+            rows=self._read.rows,
+            skipped=self._read.skipped,
+            decisions=self._read.decisions,
         )
-    return found.labels
+        keep_report(self._session, self.result.report)
 
 
-def _read_table(file: Path) -> list[LabelRow]:
-    rows = table_rows(file)
-    header = [cell.strip().lower() for cell in next(rows, (0, []))[1]]
-    for name in ("set", "label"):
-        if name not in header:
-            raise KnownError(
-                "{path} has no column {name}.",
-                "Expected columns: {columns}.",
-                path=file,
-                name=name,
-                columns=", ".join(COLUMNS),
+def report_of(intake: LabelIntake, title: Message, parts: Mapping[int, Part]) -> ImportReport:
+    """What labels an import gave, as the start of its report."""
+    return ImportReport(
+        title=title,
+        made_at=time.time(),
+        labelled=intake.labelled,
+        kept=intake.kept,
+        conflicts=tuple(intake.conflicts),
+        new_sets=tuple(intake.new_sets),
+        new_labels=tuple(intake.new_labels),
+        parts={part.value: count for part, count in Counter(parts.values()).items()},
+    )
+
+
+def keep_report(session: Session, report: ImportReport) -> None:
+    """Store a report, so that it can be reopened."""
+    session.store.import_reports.add(report)
+
+
+_FOUND = Message("")
+
+
+class ProjectImages:
+    """The images of a project, found by a record's hash or path."""
+
+    def __init__(self, store: Project) -> None:
+        rows = store.images.index()
+        self._by_hash = {hash_: id_ for id_, hash_, _ in rows}
+        self._by_path = PathIndex((path, id_) for id_, _, path in rows if path)
+
+    def find(self, record: ImageRecord) -> tuple[int | None, Message]:
+        """Id of a record's image, or None and the reason."""
+        by_hash = self._by_hash.get(record.hash)
+        if by_hash is not None:
+            return by_hash, _FOUND
+        found = self._by_path.find(record.path) if record.path else []
+        if len(found) == 1:
+            return found[0], _FOUND
+        if found:
+            return None, counted(
+                len(found), "{n:,} image has this name", "{n:,} images have this name"
             )
-    found = []
-    for number, cells in rows:
-        values = {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
-        try:
-            found.append(_table_row(values))
-        except ValueError as error:  # msgspec.ValidationError is one
+        return None, Message("not an image of this project")
+
+
+@dataclass(frozen=True)
+class LabelExport:
+    """Result of an export: the number of `labels`, and `notes` about what the format lacks."""
+
+    labels: int
+    notes: tuple[Message, ...] = ()
+
+
+def export_labels(
+    session: Session, path: Path, format: str = "", label_set: str = ""
+) -> LabelExport:
+    """Export all labels to `path` in the format called `format`, else that of its extension.
+
+    `label_set` is written by formats that have one set (the first with labels, if not given). A
+    file is replaced when complete; a folder must not exist, or be empty. Raises ValueRefused for an
+    unknown format, KnownError if it cannot be written.
+    """
+    chosen = written_format(path, format)
+    store = session.store
+    dataset = _dataset_of(store, whole=chosen.specific and chosen.name != OWN)
+    main = label_set or _main_set(store)
+    with writing(path), _target(path, chosen) as part:
+        notes = chosen.write(part, dataset, WriteOptions(store.labels.get(main).name))
+    labels = sum(
+        len(image.labels) + sum(len(region.labels) for region in image.regions)
+        for image in dataset.images
+    )
+    return LabelExport(labels, tuple(notes))
+
+
+def written_format(path: Path, name: str = "") -> DatasetFormat:
+    """The format called `name`, else that of the extension of `path`. Raises ValueRefused if there
+    is none that can be written."""
+    written = [format for format in FORMATS.values() if format.written]
+    if name:
+        found = [format for format in written if format.name == name]
+    else:
+        ending = path.suffix.lower()
+        found = [format for format in written if ending in format.endings]
+    if not found:
+        endings = sorted({ending for format in written for ending in format.endings})
+        allowed = Message("a name that ends in {endings}", endings=enumerated(endings, "or"))
+        if name:
+            allowed = Message(", ".join(format.name for format in written))
+        sentence = Message("Labels cannot be exported to {path}.", path=path)
+        raise ValueRefused(Message("format") if name else Message("file"),
+                           name or str(path), allowed, sentence)  # fmt: skip
+    return next((format for format in found if format.name == OWN), found[0])
+
+
+@contextmanager
+def _target(path: Path, format: DatasetFormat) -> Iterator[Path]:
+    """A temporary file or folder that becomes `path` when complete."""
+    if format.is_folder:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise KnownError(
-                "{path}, line {line}: {error}.", path=file, line=number, error=reason_of(error)
-            ) from error
+                "{path} exists and is not an empty folder.", "Choose a new folder.", path=path
+            )
+        with new_folder(path) as part:
+            yield part
+    else:
+        with replacing(path) as part:
+            yield part
+
+
+def _main_set(store: Project) -> str:
+    """The set that formats with one set write: the first one with labels."""
+    sets = store.labels.sets()
+    used = (
+        name for name in sets if any(n for label, n in store.labels.counts(name).items() if label)
+    )
+    return next(used, IMPORTABLE_SETS[0])
+
+
+def _dataset_of(store: Project, whole: bool) -> Dataset:
+    """The labels of a project as a dataset; with `whole`, also images without any.
+
+    Paths are relative to the folder that all images are in if `whole`, else absolute.
+    """
+    labels, of_crops = _given_labels(store)
+    paths: dict[int, tuple[str, str]] = {}
+    for id_, hash_, path in store.images.index():
+        if id_ not in paths or not os.path.exists(paths[id_][1]):
+            paths[id_] = hash_, path
+    base = _common_base(store) if whole else ""
+    # In the order of their import, so that a dataset comes out in the order it came in.
+    parts, files = store.splits.parts(), store.images.files(np.sort(store.images.ids()))
+    regions = _regions(store, of_crops, whole)
+    images = []
+    for id_, file in files.items():
+        if not whole and id_ not in labels and id_ not in regions:
+            continue
+        hash_, path = paths[id_]
+        images.append(
+            ImageRecord(
+                (os.path.relpath(path, base) if base else path).replace(os.sep, "/"),
+                tuple(labels.get(id_, ())),
+                parts.get(id_),
+                tuple(regions.get(id_, ())),
+                hash=hash_,
+                width=file.width,
+                height=file.height,
+            )
+        )
+    sets = {
+        name: DeclaredSet(one.names, one.exclusive) for name, one in store.labels.sets().items()
+    }
+    return Dataset(Path(base or "."), images, sets=sets)
+
+
+def _given_labels(
+    store: Project,
+) -> tuple[dict[int, list[GivenLabel]], dict[int, list[GivenLabel]]]:
+    """Labels by image, and by crop."""
+    labels: dict[int, list[GivenLabel]] = {}
+    of_crops: dict[int, list[GivenLabel]] = {}
+    same: dict[tuple[Any, ...], GivenLabel] = {}  # most labels are given to many images
+    for image, crop, *about in store.labels.values():
+        key = tuple(about)
+        if key not in same:
+            same[key] = GivenLabel(*about)
+        found, id_ = (labels, image) if crop is None else (of_crops, crop)
+        found.setdefault(id_, []).append(same[key])
+    return labels, of_crops
+
+
+def _common_base(store: Project) -> str:
+    """The folder that image paths of an export are relative to: that of the source, or the one that
+    all sources are in."""
+    bases = [source.base for source in store.images.sources()]
+    try:
+        return os.path.commonpath(bases) if bases else ""
+    except ValueError:  # several drives
+        return ""
+
+
+def _regions(
+    store: Project, labels: Mapping[int, list[GivenLabel]], whole: bool
+) -> dict[int, list[Region]]:
+    """The usable crops of each image, with their labels; without `whole`, only labelled ones."""
+    ids = store.crops.ids() if whole else list(labels)
+    found: dict[int, list[Region]] = {}
+    for crop in store.crops.get(ids):
+        if crop.rect is not None and (crop.usable or crop.id in labels):
+            found.setdefault(crop.image, []).append(_region(crop, labels.get(crop.id or 0, [])))
     return found
 
 
-def _table_row(values: dict[str, str]) -> LabelRow:
-    plain = {name: values[name].strip() for name in COLUMNS if name in values}
-    plain |= {name: values[name] for name in AS_WRITTEN if name in values}
-    box = tuple(int(values[name]) for name in BOX_COLUMNS if name in values)
-    if box and len(box) != len(BOX_COLUMNS):
-        raise ValueError(Message("a crop needs {columns}", columns=enumerated(BOX_COLUMNS)))
-    return msgspec.convert({"path": "", **plain, "box": box or None}, LabelRow, strict=False)
-
-
-# Codecs of formats without a delimiter.
-LABEL_CODECS = {JSON: LabelCodec(_read_json, _write_json)}
-
-
-def _resolved(session: Session, rows: Sequence[LabelRow]) -> list[LabelRow]:
-    """The rows with the project's names of their sets and labels, or new ones."""
-    known = {name: label_set.names for name, label_set in session.store.labels.sets().items()}
-    found = sets_and_labels(known, [(row.set, row.label) for row in rows])
-    return [
-        msgspec.structs.replace(row, set=label_set, label=label)
-        for row, (label_set, label) in zip(rows, found, strict=True)
-    ]
-
-
-class _Images:
-    """Index of the project's images by hash, path and end of the path."""
-
-    def __init__(self, session: Session) -> None:
-        self._by_hash: dict[str, int] = {}
-        self._by_path: dict[str, int] = {}
-        self._by_name: dict[str, list[tuple[str, int]]] = {}
-        ids = session.store.images.ids()
-        for at in range(0, len(ids), BATCH):
-            for row in session.store.images.rows(ids[at : at + BATCH]):
-                path = row.path.replace("\\", "/")
-                self._by_hash[row.hash] = row.id
-                self._by_path[path] = row.id
-                self._by_name.setdefault(row.name, []).append((path, row.id))
-
-    def matched(
-        self, rows: Sequence[LabelRow], result: LabelImport
-    ) -> list[tuple[LabelRow, int]]:  # fmt: skip
-        """Rows with the ids of their images; others are added to `result.unmatched`."""
-        found = []
-        for number, row in enumerate(rows, start=1):
-            image = self._by_hash.get(row.hash) or self._by_its_path(row.path)
-            if image is not None:
-                found.append((row, image))
-            else:
-                name = row.path or row.hash or Message("row {number}", number=number)
-                reason = Message("not an image of this project")
-                result.unmatched.append(SkippedFile(name, reason))
-        return found
-
-    def _by_its_path(self, path: str) -> int | None:
-        clean = path.replace("\\", "/").removeprefix("./")
-        if clean in self._by_path:
-            return self._by_path[clean]
-        alike = self._by_name.get(clean.rsplit("/", 1)[-1], [])
-        ending = [image for full, image in alike if full.endswith("/" + clean)]
-        return ending[0] if len(ending) == 1 else None
-
-
-def _add_labels(session: Session, rows: Sequence[tuple[LabelRow, int]]) -> None:
-    """Add missing sets and labels.
-
-    The labels of a new set exclude each other unless an image or crop in the file has several.
-    """
-    wanted: dict[str, dict[str, None]] = {}
-    crops: set[str] = set()
-    given: dict[tuple[str, int, tuple[int, int, int, int] | None], set[str]] = {}
-    for row, image in rows:
-        wanted.setdefault(row.set, {})[row.label] = None
-        given.setdefault((row.set, image, row.box), set()).add(row.label)
-        if row.box:
-            crops.add(row.set)
-    several = {name for (name, _, _), labels in given.items() if len(labels) > 1}
-    known = session.store.labels.sets()
-    for name, labels in wanted.items():
-        subject = Subject.CROP if name in crops else Subject.IMAGE
-        before = known.get(name, LabelSet(name, (), subject, name not in several))
-        new = before.with_labels(tuple(labels))
-        if new != known.get(name):
-            session.store.labels.save_set(new)
-
-
-def _assign(session: Session, rows: Sequence[tuple[LabelRow, int]], result: LabelImport) -> None:
-    to_images: dict[tuple[str, str, Author, float], list[int]] = {}
-    to_crops: dict[tuple[str, str, Author, float], list[int]] = {}
-    for row, image in rows:
-        key = (row.set, row.label, _author(row), row.confidence)
-        if row.box is None:
-            to_images.setdefault(key, []).append(image)
-        else:
-            crop = _crop_at(session, image, Rect(*row.box))
-            to_crops.setdefault(key, []).append(crop)
-    labels = session.store.labels
-    for (name, label, author, confidence), ids in to_images.items():
-        labels.assign(ids, name, label, author, confidence)
-        _count(labels.of_images(ids, name), ids, label, result)
-    for (name, label, author, confidence), ids in to_crops.items():
-        labels.assign_crops(ids, name, label, author, confidence)
-        _count(labels.of_crops(ids, name), ids, label, result)
-
-
-def _count(
-    now: Mapping[int, Sequence[str]], ids: Sequence[int], label: str, result: LabelImport
-) -> None:
-    labelled = sum(label in now.get(one, ()) for one in ids)
-    result.labelled += labelled
-    result.kept += len(ids) - labelled
-
-
-def _author(row: LabelRow) -> Author:
-    """Author of an imported label: the model if it was one, else the import, so that labels by
-    hand in this project take precedence."""
-    return Author.MODEL if row.author == Author.MODEL.value else Author.IMPORT
-
-
-def _crop_at(session: Session, image: int, rect: Rect) -> int:
-    """Id of the crop of `image` at `rect`, created if there is none."""
-    crops = session.store.crops.of_image(image)
-    here = [(crop.rect.iou(rect), crop.id or 0) for crop in crops if crop.rect is not None]
-    best = max(here, default=(0.0, 0))
-    if best[0] >= SAME_FACE_IOU:
-        return best[1]
-    return add_by_hand(session, image, rect, FROM_FILE).id or 0
+def _region(crop: Crop, labels: list[GivenLabel]) -> Region:
+    assert crop.rect is not None
+    left, top, right, bottom = map(float, crop.rect.as_tuple())
+    return Region((left, top, right, bottom), tuple(labels), crop.landmarks)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.session import Session
+from workbench.domain.errors import KnownError
+from workbench.domain.label_names import LabelNames, checked_name
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.text import Message, counted
+
+_SET = Message("A label set")
 
 Ids = Sequence[int] | NDArray[np.int64]
 
@@ -35,10 +40,53 @@ def assign_crops(
 def edit_set(session: Session, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
     """Store a new or changed label set, as one edit.
 
-    `renamed` maps previous names of labels to new ones. Raises ValueRefused for an invalid set.
+    `renamed` maps previous names of labels to new ones. New names are normalised. Raises
+    ValueRefused for an invalid set or name.
     """
+    before = session.store.labels.sets().get(label_set.name)
+    known = set(before.names) if before is not None else set()
+    new = {
+        name: name if name in known else checked_name(name, Message("A label"))
+        for name in label_set.names
+    }
+    labels = tuple(
+        replace(one, name=new[one.name], mirror=new.get(one.mirror, one.mirror))
+        for one in label_set.labels
+    )
+    name = label_set.name if before is not None else checked_name(label_set.name, _SET)
+    label_set = replace(label_set, name=name, labels=labels)
+    renamed = {old: new.get(to, to) for old, to in renamed.items()}
     with session.edit(Message("Change label set {name}", name=label_set.name)):
         session.store.labels.save_set(label_set, renamed)
+
+
+def rename_label(
+    session: Session, label_set: str, label: str, new: str, merge: bool = False
+) -> bool:
+    """Rename a label of a set, as one edit; return whether it was merged into another label.
+
+    If the set has another label called `new`, all subjects with `label` get that one instead. This
+    needs `merge`. Raises ValueRefused for an unknown set or label, KnownError without `merge`.
+    """
+    known = session.store.labels.get(label_set)
+    new = LabelNames(known.names).equal_or_new(new)
+    merging = new in known.names and new != label
+    if merging and not merge:
+        raise KnownError(
+            "“{label_set}” already has a label “{new}”.",
+            "Merge the two labels (with --merge on the command line), or choose another name.",
+            label_set=label_set,
+            new=new,
+        )
+    changed = known.merged(label, new) if merging else known.with_renamed(label, new)
+    text = (
+        Message("Merge label “{label}” into “{new}”", label=label, new=new)
+        if merging
+        else Message("Rename label “{label}” to “{new}”", label=label, new=new)
+    )
+    with session.edit(text):
+        session.store.labels.save_set(changed, {label: new})
+    return merging
 
 
 def remove_set(session: Session, name: str) -> None:

@@ -80,7 +80,9 @@ class ImageList:
 
     def _depends_on_labels(self) -> bool:
         sorted_by = self.sort in (Sort.CATEGORY, Sort.DISAGREEMENT)
-        return bool(self.filter.labels) or self.filter.disagreement is not None or sorted_by
+        wanted = self.filter
+        by_label = bool(wanted.labels or wanted.annotator) or wanted.disagreement is not None
+        return by_label or sorted_by
 
     def _update_labelled(self, labelled: frozenset[int]) -> bool:
         """Remove images that no longer match the filter. If others match now, query all ids for

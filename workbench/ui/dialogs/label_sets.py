@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QInputDialog,
     QListWidget,
+    QMessageBox,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -27,8 +28,9 @@ from workbench.app.labels.labelling import edit_set, remove_set
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS
+from workbench.domain.label_names import tidied
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
-from workbench.domain.text import mark, tr
+from workbench.domain.text import mark, plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.dialog import Dialog
@@ -49,6 +51,7 @@ class LabelTable(QTableWidget):
         super().__init__(0, 3)
         self._last_number = 0
         self._mirrors: dict[int, int] = {}  # number of a row -> number of its mirror, both ways
+        self._merged: dict[str, int] = {}  # old name of a merged label -> number of its row
         self.setHorizontalHeaderLabels([tr("Label"), tr("Key"), tr("Mirror")])
         header = self.horizontalHeader()
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
@@ -64,14 +67,17 @@ class LabelTable(QTableWidget):
         self.itemChanged.connect(self._changed)
 
     def show_labels(self, label_set: LabelSet, renamed: Mapping[str, str]) -> None:
-        """Fill the table; `renamed` maps old names to those in `label_set`."""
-        old_names = {new: old for old, new in renamed.items()}
+        """Fill the table; `renamed` maps old names to those in `label_set`, as from `renamed`."""
         self.blockSignals(True)
         self.setRowCount(0)
+        self._merged = {}
         numbers = {}
         for label in label_set.labels:
-            row = self.rowCount()
-            numbers[label.name] = self._insert(row, label, old_names.get(label.name, label.name))
+            olds = [old for old, new in renamed.items() if new == label.name]
+            own = label.name if label.name in olds or not olds else olds[0]
+            number = self._insert(self.rowCount(), label, own)
+            numbers[label.name] = number
+            self._merged |= {old: number for old in olds if old != own}
         self.blockSignals(False)
         pairs = {label.name: label.mirror for label in label_set.labels if label.mirror}
         self._mirrors = {numbers[name]: numbers[mirror] for name, mirror in pairs.items()}
@@ -96,7 +102,7 @@ class LabelTable(QTableWidget):
 
     def _text(self, row: int, column: int) -> str:
         item = self.item(row, column)
-        return item.text().strip() if item is not None else ""
+        return tidied(item.text()) if item is not None else ""
 
     def _names(self) -> list[str]:
         return [self._text(row, _NAME) for row in range(self.rowCount())]
@@ -150,14 +156,65 @@ class LabelTable(QTableWidget):
         )
 
     def renamed(self) -> dict[str, str]:
-        """Return old name → new name of the rows whose name changed."""
+        """Return old name → new name of the rows whose name changed, and of merged labels.
+
+        A row that others were merged into is listed even if it has its old name.
+        """
+        merged = set(self._merged.values())
         found = {}
         for row, name in enumerate(self._names()):
-            item = self.item(row, _NAME)
-            old = item.data(_OLD_NAME) if item is not None else ""
-            if old and name and old != name:
-                found[str(old)] = name
+            old, number = self.old_name(row), self._number(row)
+            if old and name and (old != name or number in merged):
+                found[old] = name
+            if name:
+                found |= {gone: name for gone, into in self._merged.items() if into == number}
         return found
+
+    def old_name(self, row: int) -> str:
+        """Name of a row's label when the dialog opened, "" for a new one."""
+        item = self.item(row, _NAME)
+        return str(item.data(_OLD_NAME)) if item is not None else ""
+
+    def name(self, row: int) -> str:
+        """The name in a row."""
+        return self._text(row, _NAME)
+
+    def doubled(self) -> tuple[int, int] | None:
+        """Return a renamed row and the row that has its new name already, or None.
+
+        Of two renamed rows, the upper one keeps the name.
+        """
+        names = self._names()
+        for row, name in enumerate(names):
+            twins = [at for at, other in enumerate(names) if other == name and at != row]
+            if not name or not twins or self.old_name(row) in ("", name):
+                continue
+            unchanged = [at for at in twins if self.old_name(at) in ("", name)]
+            if unchanged or twins[0] < row:
+                return row, (unchanged or twins)[0]
+        return None
+
+    def merge(self, row: int, into: int) -> None:
+        """Remove a row whose label is merged into that of the row `into`."""
+        gone, kept = self._number(row), self._number(into)
+        numbered = LabelSet(
+            "",
+            tuple(
+                Label(str(number), self._text(at, _KEY), str(self._mirrors.get(number, "")))
+                for at, number in enumerate(map(self._number, range(self.rowCount())))
+            ),
+        ).merged(str(gone), str(kept))
+        self._mirrors = {int(one.name): int(one.mirror) for one in numbered.labels if one.mirror}
+        key = next(one.key for one in numbered.labels if one.name == str(kept))
+        self._merged = {old: kept if at == gone else at for old, at in self._merged.items()}
+        self._merged[self.old_name(row)] = kept
+        self.blockSignals(True)
+        item = self.item(into, _KEY)
+        assert item is not None
+        item.setText(key)
+        self.removeRow(row)
+        self.blockSignals(False)
+        self._fill_mirrors()
 
     def buttons(self) -> QWidget:
         """Create the buttons that add, remove and move rows."""
@@ -202,8 +259,7 @@ class LabelTable(QTableWidget):
         row, to = self.currentRow(), self.currentRow() + by
         if row < 0 or not 0 <= to < self.rowCount():
             return
-        item = self.item(row, _NAME)
-        old_name = str(item.data(_OLD_NAME)) if item is not None else ""
+        old_name = self.old_name(row)
         label, number = Label(self._text(row, _NAME), self._text(row, _KEY)), self._number(row)
         self.blockSignals(True)
         self.removeRow(row)
@@ -309,6 +365,7 @@ class LabelSetsDialog(Dialog):
             return True
         draft = self._drafts[self._shown]
         try:
+            self._offer_merges(draft)
             labels = self.table.labels()
             self._drafts[self._shown] = dataclasses.replace(
                 draft,
@@ -321,6 +378,40 @@ class LabelSetsDialog(Dialog):
             return False
         self._renamed[self._shown] = self.table.renamed()
         return True
+
+    def _offer_merges(self, draft: LabelSet) -> None:
+        """Offer to merge labels that were renamed to existing ones; stop at the first refusal."""
+        while (found := self.table.doubled()) is not None:
+            row, into = found
+            if not self._confirm_merge(draft, self.table.old_name(row), self.table.name(into)):
+                return
+            self.table.merge(row, into)
+
+    def _confirm_merge(self, draft: LabelSet, old: str, new: str) -> bool:
+        known = draft.name in self._before
+        count = self._session.labels.counts(draft.name).get(old, 0) if known else 0
+        if draft.subject is Subject.CROP:
+            effect = plural(
+                count, "{n:,} mouth gets “{label}”.", "{n:,} mouths get “{label}”.", label=new
+            )
+        else:
+            effect = plural(
+                count, "{n:,} image gets “{label}”.", "{n:,} images get “{label}”.", label=new
+            )
+        question = QMessageBox(
+            QMessageBox.Icon.Question,
+            tr("Merge labels"),
+            tr("“{label}” exists. Merge “{old}” into it?").format(label=new, old=old),
+            QMessageBox.StandardButton.Cancel,
+            self,
+        )
+        question.setTextFormat(Qt.TextFormat.PlainText)
+        question.setInformativeText(f"{effect} {tr('You can undo this.')}")
+        merge = question.addButton(tr("Merge"), QMessageBox.ButtonRole.AcceptRole)
+        question.setDefaultButton(merge)
+        question.exec()
+        question.deleteLater()
+        return question.clickedButton() is merge
 
     def _ask_new(self) -> None:
         title = tr("New label set")

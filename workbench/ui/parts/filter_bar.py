@@ -58,6 +58,9 @@ def chips(shown: ImageFilter, sources: Mapping[int, str]) -> list[Chip]:
     if shown.part is not None:
         text = tr("part: {name}").format(name=tr(shown.part)) if shown.part else tr("in no part")
         found.append(Chip(text, _without(shown, part=None)))
+    if shown.annotator:
+        text = tr("labelled by {name}").format(name=shown.annotator)
+        found.append(Chip(text, _without(shown, annotator="")))
     if shown.disagreement is not None:
         text = tr("{name} differs from the model's").format(name=shown.disagreement)
         found.append(Chip(text, _without(shown, disagreement=None)))
@@ -238,6 +241,7 @@ class FilterBar(QWidget):
                 self._add_set(label_set)
         self._add_parts()
         self._add_sources()
+        self._add_annotators()
         self.menu.addSeparator()
         for name, label_set in self._session.labels.sets().items():
             if label_set.subject is Subject.IMAGE and label_set.labels:
@@ -275,5 +279,13 @@ class FilterBar(QWidget):
         menu = self.menu.addMenu(tr("Source folder"))
         for source, name in self._sources().items():
             changed = dataclasses.replace(self._filter, source=source)
+            menu.addAction(name, partial(self.set_filter, changed))
+        menu.setEnabled(not menu.isEmpty())
+
+    def _add_annotators(self) -> None:
+        names = self._session.annotators.names().values()
+        menu = self.menu.addMenu(tr("Labelled by"))
+        for name in list(names)[:_MENU]:
+            changed = dataclasses.replace(self._filter, annotator=name)
             menu.addAction(name, partial(self.set_filter, changed))
         menu.setEnabled(not menu.isEmpty())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,10 +70,14 @@ class Tiles(QObject):
 
 
 class ImageTiles(Tiles):
-    """Thumbnails of images, with their names and the letters of their labels in one set."""
+    """Thumbnails of images, with their names and the letters of their labels in one set.
+
+    Images for which `hides` returns True have no letters.
+    """
 
     def __init__(self, context: Context, label_set: str = "view") -> None:
         super().__init__()
+        self.hides: Callable[[int], bool] = lambda _: False
         self._context = context
         self.end_with(context.session)
         self._rows: OrderedDict[int, ImageRow] = OrderedDict()
@@ -134,7 +138,7 @@ class ImageTiles(Tiles):
 
     def badges(self, image: int) -> list[Badge]:
         row = self._rows.get(image)
-        if row is None or self._set is None:
+        if row is None or self._set is None or self.hides(image):
             return []
         return [badge(self._set, name) for name in labels_of(row, self._set)]
 

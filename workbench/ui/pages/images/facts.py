@@ -158,16 +158,18 @@ class ImageFacts(SidePanel):
         return [self._history_line(entry) for entry in newest] or [tr("No labels yet")]
 
     def _history_line(self, entry: Annotation) -> str:
+        by_person = tr("by {name}").format(name=entry.annotator)
         author = {
-            Author.HUMAN: tr("by hand"),
+            Author.HUMAN: by_person if entry.annotator else tr("by hand"),
             Author.IMPORT: tr("imported"),
             Author.MODEL: tr("by a model, {confidence:.2f}").format(confidence=entry.confidence),
         }[entry.author]
-        line = (
-            tr("{time}  {label_set}: {label}, {author}")
-            if entry.ended_at is None
-            else tr("{time}  {label_set}: {label}, {author} (no longer set)")
-        )
+        if entry.ended_at is None:
+            line = tr("{time}  {label_set}: {label}, {author}")
+        elif entry.is_opinion:
+            line = tr("{time}  {label_set}: {label}, {author} (second opinion)")
+        else:
+            line = tr("{time}  {label_set}: {label}, {author} (no longer set)")
         made = when(entry.made_at)
         return line.format(time=made, label_set=entry.label_set, label=entry.label, author=author)
 

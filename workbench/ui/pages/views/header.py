@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QComboBox, QProgressBar
 
 from workbench.app.labels.label_overview import LabelOverview
 from workbench.app.labels.labelling import assign
+from workbench.app.labels.second_look import SecondLook
 from workbench.app.session import Session
 from workbench.app.similar.browsing import ImageList
 from workbench.app.similar.suggesting import accept, suggestions
@@ -100,6 +101,13 @@ class ViewsHeader(PageHeader):
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
 
+    def show_seen(self, done: int, total: int) -> None:
+        """Show how many of the images of a second look have got a label."""
+        text = tr("Second look: {done:,} of {total:,}").format(done=done, total=total)
+        self.progress.setText(text)
+        self.bar.setRange(0, max(1, total))
+        self.bar.setValue(done)
+
     def restore(self, state: dict[str, Any]) -> None:
         """Restore label set, sort order and what follows a label from a saved state."""
         for box, value in (
@@ -129,6 +137,7 @@ class LabelSession:
     def __init__(self, session: Session, label_set: str) -> None:
         self._session = session
         self.list = ImageList(session)
+        self.before_repeat: int | None = None  # current image before that of a hidden repeat
         self.use(label_set)
 
     @property
@@ -142,6 +151,7 @@ class LabelSession:
         self.active = label_set
         self.list.uncertain_in = label_set
         self.overview = _overview(self._session, label_set)
+        self.look = SecondLook(self._session, label_set)
 
     def show(self, new_filter: ImageFilter, sort: Sort) -> str:
         """List images by another filter or order. Returns why they cannot be listed, or ""."""
@@ -153,34 +163,62 @@ class LabelSession:
 
     def update(self, changes: Changes) -> bool:
         """Follow an edit; True if it changed which images are listed."""
+        self.look.update(changes)
         self.overview.update(changes)
         return self.list.update(dataclasses.replace(changes, labelled=frozenset()))
 
     def labels_of(self, image: int) -> list[str]:
-        """The labels of one image in the active set."""
+        """The labels of one image in the active set; none while they are hidden."""
+        if self.look.hides(image):
+            return []
         rows = self._session.images.rows([image])
         return labels_of(rows[0], self.label_set) if rows else []
 
     def suggestion(self, image: int) -> tuple[str, float] | None:
-        """Label and confidence suggested by the newest run of the active set."""
+        """Label and confidence suggested by the newest run of the active set; None while the label
+        is hidden."""
+        if self.look.hides(image):
+            return None
         found = suggestions(self._session, self.active, [image]).get(image)
         return (found.label, found.confidence) if found is not None else None
 
     def set_label(self, images: Sequence[int], label: str | None) -> None:
-        """Assign a label of the active set to images; None clears their labels."""
-        assign(self._session, images, self.active, label)
+        """Assign a label of the active set to images; None clears their labels.
+
+        Images whose label is hidden keep it: the label becomes the annotator's opinion.
+        """
+        hidden = [image for image in images if self.look.hides(image)]
+        if not hidden:
+            assign(self._session, images, self.active, label)
+        elif label is not None:
+            self.look.give(hidden, label)
+
+    def repeat_after(self, image: int) -> int | None:
+        """The image to show again without its label, now that `image` is labelled; None if none is
+        due."""
+        if self.look.active:
+            return None
+        self.before_repeat = image
+        self.look.repeat = self.look.labelled([image], self.list.ids)
+        return self.look.repeat
 
     def accept(self, images: Sequence[int]) -> bool:
         """Accept the suggestions for images without a label; False if there are none."""
+        if any(self.look.hides(image) for image in images):
+            return False
         ids = np.asarray(images, np.int64)
         unlabelled = ids[self._session.labels.label_ids(ids, self.active) < 0]
         return accept(self._session, unlabelled, self.active) > 0
 
     def next_unlabelled(self, image: int | None) -> int | None:
-        """The next listed image without a label, after `image` and then from the start."""
+        """The next listed image without a label, after `image` and then from the start; in a second
+        look, without one of the annotator."""
         ids = self.list.ids
         places = (ids == (-1 if image is None else image)).nonzero()[0]
-        found = self.overview.next_unlabelled(ids, int(places[0]) if len(places) else -1)
+        at = int(places[0]) if len(places) else -1
+        if self.look.active:
+            return self.look.next_open(ids, at)
+        found = self.overview.next_unlabelled(ids, at)
         return None if found is None else int(ids[found])
 
     def label_for(self, event: QKeyEvent) -> str | None:

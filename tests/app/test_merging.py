@@ -1,0 +1,198 @@
+"""Merging two projects' labels: what is added, equal, in conflict, and kept as opinions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.stored_images import fill, found, state
+from workbench.app.labels.annotators import agreement, annotator_table
+from workbench.app.labels.merging import merge, plan_merge
+from workbench.app.session import Session
+from workbench.domain.crops import Crop, CropState
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.domain.labels import Author, Label, LabelSet, Subject
+from workbench.storage.project import Project
+
+
+@pytest.fixture
+def mine(session: Session) -> Session:
+    """Four images, `hash0` to `hash3`, with the ids 1 to 4."""
+    fill(session.store, 4)
+    return session
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Project]:
+    """The images `hash1` to `hash4` of another computer, with the ids 1 to 4."""
+    store = Project.create(tmp_path / "Other")
+    source = store.images.add_source("/elsewhere")
+    store.images.add(source, [found(number) for number in range(1, 5)])
+    yield store
+    store.close()
+
+
+def label(store: Project, person: str, label: str, *images: int, label_set: str = "view") -> None:
+    store.labels.annotator = person
+    with store.edit("Label"):
+        store.labels.assign(images, label_set, label)
+
+
+def merged(mine: Session, other: Project, take: bool = False):
+    other.close()
+    plan = plan_merge(mine, other.folder)
+    merge(mine, plan, plan.conflicts if take else ())
+    return plan
+
+
+def views(session: Session) -> dict[int, tuple[str, str, str]]:
+    return {
+        one.image: (one.label, one.annotator, one.author.value)
+        for one in session.store.labels.current()
+        if one.label_set == "view"
+    }
+
+
+def test_missing_labels_are_added_with_their_authors_people_and_times(mine, other) -> None:
+    label(other, "Ben", "left", 1)
+    label(other, "", "right", 2)
+    other.labels.assign([3], "view", "back", Author.MODEL, 0.75)
+    label(other, "Ben", "front", 4)  # of an image that is not here
+    times = {one.image + 1: one.made_at for one in other.labels.current()}
+    plan = merged(mine, other)
+    assert (plan.images, plan.missing, plan.equal, plan.conflicts) == (3, 1, 0, [])
+    assert views(mine) == {
+        2: ("left", "Ben", "human"),
+        3: ("right", "", "human"),
+        4: ("back", "", "model"),
+    }
+    assert {one.image: one.made_at for one in mine.store.labels.current()} == {
+        image: times[image] for image in (2, 3, 4)
+    }
+    assert [one.confidence for one in mine.store.labels.current()] == [1.0, 1.0, 0.75]
+    assert mine.history.undo_text() == "Merge labels from Other"
+    mine.undo()
+    assert views(mine) == {}
+
+
+def test_conflicts_overwrite_nothing_unless_they_are_taken(mine, other) -> None:
+    label(mine.store, "Ann", "left", 2, 3, 4)
+    label(other, "Ben", "left", 1)
+    label(other, "Ben", "right", 2, 3)
+    plan = merged(mine, other)
+    assert plan.equal == 1
+    assert [
+        (one.name, one.mine.label, one.mine.annotator, one.theirs.label, one.theirs.annotator)
+        for one in plan.conflicts
+    ] == [
+        ("image 2.jpg", "left", "Ann", "right", "Ben"),
+        ("image 3.jpg", "left", "Ann", "right", "Ben"),
+    ]
+    assert set(views(mine).values()) == {("left", "Ann", "human")}
+    (row,) = agreement(mine, "view").rows
+    assert (row.people, row.found.count, row.found.share) == (
+        ("Ann", "Ben"),
+        3,
+        pytest.approx(1 / 3),
+    )
+    assert [one.image for one in agreement(mine, "view").disagreements] == [3, 4]
+    merge(mine, plan_merge(mine, other.folder), plan.conflicts[:1])
+    assert views(mine)[3] == ("right", "Ben", "human")
+    assert views(mine)[4] == ("left", "Ann", "human")
+    assert [one.image for one in agreement(mine, "view").disagreements] == [4]
+    assert agreement(mine, "view").rows[0].found.share == pytest.approx(1 / 3)
+    mine.undo()
+    assert views(mine)[3] == ("left", "Ann", "human")
+
+
+def test_merging_twice_or_a_copy_adds_nothing(mine, other) -> None:
+    label(mine.store, "Ann", "left", 2)
+    label(other, "Ben", "right", 1, 2)
+    label(other, "Ben", "left", 2)
+    label(other, "Cat", "left", 2)
+    assert len(merged(mine, other).opinions) == 3  # two of Ben's in conflict, Cat's equal one
+    before = state(mine.store)
+    again = merged(mine, other)
+    assert (again.added, again.opinions, again.equal, len(again.conflicts)) == ([], [], 1, 1)
+    assert state(mine.store) == before
+    assert [(one.name, one.images) for one in annotator_table(mine)] == [
+        ("Ann", 1),
+        ("Ben", 2),
+        ("Cat", 1),
+    ]
+
+
+def test_sets_and_labels_are_found_by_name_or_added(mine, other) -> None:
+    kinds = (Label("gull", "G"), Label("tern", "T"))
+    mine.store.labels.save_set(LabelSet("category", (Label("Gull"),)))
+    other.labels.save_set(LabelSet("category", kinds))
+    other.labels.save_set(LabelSet("traits", (Label("crested", "C"),), exclusive=False))
+    label(other, "", "gull", 1, label_set="category")
+    label(other, "", "tern", 2, label_set="category")
+    label(other, "", "crested", 2, label_set="traits")
+    merged(mine, other)
+    assert mine.labels.get("category").names == ("Gull", "gull", "tern")
+    assert mine.labels.counts("category") == {"Gull": 0, "gull": 1, "tern": 1, "": 2}
+    assert mine.labels.get("traits") == LabelSet(
+        "traits", (Label("crested", "C"),), exclusive=False
+    )
+    assert mine.labels.counts("traits") == {"crested": 1, "": 3}
+
+
+def test_labels_of_a_set_that_is_not_exclusive_never_conflict(mine, other) -> None:
+    several = LabelSet("traits", (Label("a"), Label("b")), exclusive=False)
+    for store in (mine.store, other):
+        store.labels.save_set(several)
+    label(mine.store, "", "a", 2, label_set="traits")
+    label(other, "Ben", "a", 1, label_set="traits")
+    label(other, "Ben", "b", 1, label_set="traits")
+    plan = merged(mine, other)
+    assert (plan.equal, len(plan.added), plan.conflicts) == (1, 1, [])
+    assert mine.store.labels.of_images([2], "traits") == {2: ("a", "b")}
+
+
+def test_a_set_of_another_kind_is_named_and_left_out(mine, other) -> None:
+    mine.store.labels.save_set(LabelSet("mood", (Label("calm"),), Subject.CROP))
+    other.labels.save_set(LabelSet("mood", (Label("calm"), Label("shy"))))
+    label(other, "", "calm", 1, label_set="mood")
+    plan = merged(mine, other)
+    assert plan.skipped == ["mood"]
+    assert mine.labels.get("mood").names == ("calm",)
+
+
+def test_mouths_are_found_by_their_place_or_added(mine, other) -> None:
+    def mouth(store: Project, image: int, left: int) -> int:
+        place = Rect(left, 10, left + 40, 50)
+        made = store.crops.save(Crop(None, image, 0, CropState.FOUND, place))
+        assert made.id is not None
+        return made.id
+
+    here = mouth(mine.store, 2, 10)
+    same = mouth(mine.store, 3, 10)
+    mine.store.labels.assign_crops([same], "expression", "open")
+    theirs = [mouth(other, image, left) for image, left in ((1, 12), (2, 12), (3, 200))]
+    other.labels.annotator = "Ben"
+    other.labels.assign_crops(theirs, "expression", "smile")
+    plan = merged(mine, other, take=True)
+    assert [(one.mine.crop, one.theirs.crop) for one in plan.conflicts] == [(same, same)]
+    assert mine.store.labels.of_crops([here, same], "expression") == {
+        here: ("smile",),
+        same: ("smile",),
+    }
+    (added,) = mine.store.crops.of_image(4)
+    assert added.rect == Rect(200, 10, 240, 50)
+    assert mine.store.labels.of_crops([added.id], "expression") == {added.id: ("smile",)}
+    mine.undo()
+    assert mine.store.crops.of_image(4) == []
+
+
+def test_only_another_project_can_be_merged(mine, other, tmp_path: Path) -> None:
+    with pytest.raises(KnownError, match="is this project"):
+        plan_merge(mine, mine.folder)
+    with pytest.raises(KnownError, match="is not a project"):
+        plan_merge(mine, tmp_path / "nowhere")
+    with pytest.raises(KnownError, match="in use"):
+        plan_merge(mine, other.folder)

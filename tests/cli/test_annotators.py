@@ -1,0 +1,86 @@
+"""The commands on annotators: who labelled what, and how well they agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import finished_runs
+from workbench.cli.command import run
+from workbench.storage.project import Project
+
+
+@pytest.fixture
+def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of thirty images, without names."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    store = Project.create(tmp_path / "Birds")
+    finished_runs.fill(store, tmp_path / "photos")
+    store.close()
+    return store.folder
+
+
+def answer(capsys, *words: str) -> dict:
+    capsys.readouterr()
+    assert run([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_people_and_their_agreement_are_listed(birds: Path, capsys) -> None:
+    assert answer(capsys, "annotators", "Birds") == {"annotators": [], "agreement": {}}
+    label = ("label", "Birds", "--set", "view")
+    assert run([*label, "--label", "left", "--annotator", "Ann", "bird 0"]) == 0
+    assert run([*label, "--label", "back", "--annotator", "Ben", "bird 00", "bird 01"]) == 0
+    assert run([*label, "--label", "left", "--annotator", "Ben", "bird 02"]) == 0
+    found = answer(capsys, "annotators", "Birds", "--csv", "people.csv")
+    assert [(one["annotator"], one["labels"], one["images"]) for one in found["annotators"]] == [
+        ("Ann", 10, 10),
+        ("Ben", 3, 3),
+    ]
+    (row,) = found["agreement"]["view"]["rows"]
+    assert (row["between"], row["images"], round(row["equal"], 3)) == ("Ann \u2013 Ben", 3, 0.333)
+    disputed = found["agreement"]["view"]["disagreements"]
+    assert [Path(one["path"]).name for one in disputed] == ["bird 00.png", "bird 01.png"]
+    assert disputed[0]["labels"] == {"Ann": "left", "Ben": "back"}
+    lines = Path("people.csv").read_text().splitlines()
+    assert lines[0] == "annotator,labels,images,images_an_hour,last_label"
+    assert [line.split(",")[:3] for line in lines[1:]] == [["Ann", "10", "10"], ["Ben", "3", "3"]]
+    assert run(["annotators", "Birds", "--set", "view"]) == 0
+    shown = capsys.readouterr().out
+    assert "view: 2 disagreements" in shown
+    assert "Ann \u2013 Ben" in shown
+    assert run(["annotators", "Birds", "--set", "mood"]) == 2
+
+
+def test_labels_of_another_project_are_merged(birds: Path, tmp_path: Path, capsys) -> None:
+    store = Project.create(tmp_path / "Other")
+    finished_runs.fill(store, tmp_path / "more")
+    store.labels.annotator = "Ben"
+    first, second = store.images.ids().tolist()[:2]
+    store.labels.assign([first], "view", "left")
+    store.labels.assign([second], "view", "left")
+    store.close()
+    found = answer(capsys, "merge", "Birds", "Other")
+    assert (found["images"], found["missing"], found["added"]) == (30, 0, 0)
+    assert (found["equal"], found["opinions"]) == (58, 2)
+    assert [(one["image"], one["set"]) for one in found["conflicts"]] == [
+        ("bird 00.png", "view"),
+        ("bird 01.png", "view"),
+    ]
+    assert found["conflicts"][0]["theirs"] == {
+        "label": "left",
+        "author": "human",
+        "annotator": "Ben",
+    }
+    assert run(["merge", "Birds", "Other", "--take", "theirs"]) == 0
+    shown = capsys.readouterr()
+    assert "in both projects: 30 images" in shown.out
+    assert "bird 00.png: view mine front, theirs left (Ben); took theirs" in shown.err
+    again = answer(capsys, "merge", "Birds", "Other")
+    assert (again["equal"], again["conflicts"]) == (60, [])
+    assert run(["undo", "Birds"]) == 0
+    assert run(["merge", "Birds", "Birds"]) == 1
+    assert "is this project" in capsys.readouterr().err

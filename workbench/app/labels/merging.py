@@ -1,0 +1,265 @@
+"""Merging the labels of another project into this one: what is new, equal and in conflict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workbench.app.mouths.cropping import add_by_hand
+from workbench.app.project_folders import project_folder
+from workbench.app.session import Session
+from workbench.domain.crops import SAME_FACE_IOU, Crop
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
+from workbench.domain.label_names import LabelNames, tidied
+from workbench.domain.labels import Annotation, Author, LabelSet, Role, Subject
+from workbench.domain.text import Message
+from workbench.storage.annotators import NewAnnotation
+from workbench.storage.project import Project
+
+FROM_PROJECT = "project"  # detector of a crop that was created by a merge
+_Place = tuple[int, int | None, tuple[int, int, int, int] | None]  # image, crop, box of a new crop
+_Said = tuple[str, _Place, str, str, int]  # set, subject, person, label, microseconds
+
+
+@dataclass(frozen=True)
+class OtherLabel:
+    """A label of the other project, for an image of this one.
+
+    `annotator` is a name or "", `made_at` in microseconds. For a label of a mouth, `crop` is its id
+    here, or `box` its place if it is not here yet.
+    """
+
+    image: int
+    label_set: str
+    label: str
+    annotator: str
+    author: Author
+    confidence: float
+    made_at: int
+    role: Role = Role.LABEL
+    crop: int | None = None
+    box: Rect | None = None
+
+    @property
+    def place(self) -> _Place:
+        """What is labelled."""
+        return (self.image, self.crop, self.box.as_tuple() if self.box is not None else None)
+
+
+@dataclass(frozen=True)
+class LabelConflict:
+    """An image, or a mouth of it, that has different labels in the two projects."""
+
+    name: str
+    mine: Annotation
+    theirs: OtherLabel
+
+
+@dataclass
+class MergePlan:
+    """What merging another project would do; nothing is changed yet.
+
+    `images` of the other project are in this one too, `missing` are not. `sets` are stored first.
+    `added` become current labels, `equal` is the number of current labels that both have,
+    `opinions` are labels that people gave there and that stay known besides the current ones.
+    `skipped` names label sets that are of another kind here.
+    """
+
+    name: str
+    images: int = 0
+    missing: int = 0
+    equal: int = 0
+    sets: list[LabelSet] = field(default_factory=list)
+    added: list[OtherLabel] = field(default_factory=list)
+    conflicts: list[LabelConflict] = field(default_factory=list)
+    opinions: list[OtherLabel] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def plan_merge(session: Session, folder: Path) -> MergePlan:
+    """Compare the labels of the project in `folder` with those of this one.
+
+    Images are matched by hash, label sets and labels by name. An older project is upgraded first.
+    Raises KnownError if it is not a project, is in use, or is this one.
+    """
+    folder = project_folder(folder)
+    if folder.resolve() == session.folder.resolve():
+        raise KnownError("{name} is this project.", "Choose another one.", name=folder.name)
+    other = Project.open(folder)
+    try:
+        return _Comparison(session, other).plan
+    finally:
+        other.close()
+
+
+def merge(session: Session, plan: MergePlan, take: Collection[LabelConflict] = ()) -> None:
+    """Store what is new, and the other project's labels for the conflicts in `take`, as one edit.
+
+    The other labels keep their authors, people and times. A conflict that is taken is stored as a
+    decision: each person's own label stays known.
+    """
+    with session.edit(Message("Merge labels from {name}", name=plan.name)):
+        for label_set in plan.sets:
+            session.store.labels.save_set(label_set)
+        crops: dict[_Place, int] = {}
+        for name, rows in _by_set(session, plan.added, crops):
+            session.store.annotators.add_labels(name, rows)
+        for name, rows in _by_set(session, plan.opinions, crops):
+            session.store.annotators.add_opinions(name, rows)
+        for name, rows in _by_set(session, [one.theirs for one in take], crops):
+            session.store.annotators.replace_labels(name, rows)
+
+
+def _by_set(
+    session: Session, labels: Iterable[OtherLabel], crops: dict[_Place, int]
+) -> Iterator[tuple[str, list[NewAnnotation]]]:
+    """Labels to store by their set; missing crops are created, and added to `crops`."""
+    sets: dict[str, list[NewAnnotation]] = {}
+    for one in labels:
+        crop = one.crop
+        if one.box is not None:
+            if one.place not in crops:
+                crops[one.place] = add_by_hand(session, one.image, one.box, FROM_PROJECT).id or 0
+            crop = crops[one.place]
+        values = (one.image, crop, one.label, one.annotator, one.author, one.role, one.made_at)
+        sets.setdefault(one.label_set, []).append(NewAnnotation(*values, one.confidence))
+    yield from sets.items()
+
+
+class _Comparison:
+    """Fills a plan from two open projects."""
+
+    def __init__(self, session: Session, other: Project) -> None:
+        self._session, self._other = session, other
+        self.plan = MergePlan(other.name)
+        self._match_images()
+        self._match_sets()
+        self._crops: dict[int, list[Crop]] = {}
+        self._mine: dict[tuple[str, _Place], list[Annotation]] = {}
+        for one in session.store.labels.current():
+            self._mine.setdefault((one.label_set, (one.image, one.crop, None)), []).append(one)
+        self._said = {said for name in self._known for said in self._opinions_here(name)}
+        for one in other.labels.current():
+            if (found := self._translated(one)) is not None:
+                self._compare(found)
+        self._add_opinions()
+
+    def _match_images(self) -> None:
+        here, there = self._session.store.images.hashes(), self._other.images.hashes()
+        self._image = {there[hash_]: here[hash_] for hash_ in there.keys() & here.keys()}
+        self.plan.images, self.plan.missing = len(self._image), len(there) - len(self._image)
+
+    def _match_sets(self) -> None:
+        """Map pairs (set, label) of the other project to those here; plan what is missing."""
+        self._known = self._session.store.labels.sets()
+        theirs = self._other.labels.sets()
+        sets = LabelNames(self._known)
+        names = {name: LabelNames(one.names) for name, one in self._known.items()}
+        meant: dict[tuple[str, str], tuple[str, str]] = {}
+        for written, one in theirs.items():
+            name = sets.equal_or_new(written)
+            labels = names.get(name, LabelNames(()))
+            meant |= {(written, label): (name, labels.equal_or_new(label)) for label in one.names}
+        wanted: dict[str, LabelSet] = {}
+        self._label: dict[tuple[str, str], tuple[str, str]] = {}
+        for pair, (name, label) in meant.items():
+            source = theirs[pair[0]]
+            new = dataclasses.replace(source, name=name)
+            known = wanted.get(name) or self._known.get(name) or new
+            if (known.subject, known.exclusive) != (source.subject, source.exclusive):
+                self.plan.skipped.append(name)
+                continue
+            self._label[pair] = (name, label)
+            wanted[name] = known.with_labels((label,))
+        self.plan.skipped = list(dict.fromkeys(self.plan.skipped))
+        changed = (one for one in wanted.values() if one != self._known.get(one.name))
+        self.plan.sets.extend(changed)
+
+    def _translated(self, one: Annotation) -> OtherLabel | None:
+        """A label of the other project in the terms of this one; None if it has no place here."""
+        pair = self._label.get((one.label_set, one.label))
+        if one.image not in self._image or pair is None:
+            return None
+        return self._placed(
+            OtherLabel(
+                self._image[one.image],
+                *pair,
+                one.annotator,
+                one.author,
+                one.confidence,
+                round(one.made_at * 1e6),
+                one.role,
+            ),
+            one.crop,
+        )
+
+    def _placed(self, one: OtherLabel, crop: int | None) -> OtherLabel | None:
+        """The label with its mouth here, for a crop of the other project."""
+        if crop is None:
+            return one
+        found = self._other.crops.get([crop])
+        if not found or found[0].rect is None:
+            return None
+        rect = found[0].rect
+        if one.image not in self._crops:
+            self._crops[one.image] = self._session.store.crops.of_image(one.image)
+        boxes = [(mine.rect.iou(rect), mine.id) for mine in self._crops[one.image] if mine.rect]
+        overlap, here = max(boxes, default=(0.0, None))
+        if overlap >= SAME_FACE_IOU:
+            return dataclasses.replace(one, crop=here)
+        return dataclasses.replace(one, box=rect)
+
+    def _compare(self, theirs: OtherLabel) -> None:
+        key = (theirs.label_set, theirs.place)
+        mine = self._mine.get(key, [])
+        known = self._known.get(theirs.label_set)
+        exclusive = known is None or known.exclusive
+        if any(one.label == theirs.label for one in mine):
+            self.plan.equal += 1
+        elif mine and exclusive:
+            name = self._session.store.images.row(theirs.image).name
+            self.plan.conflicts.append(LabelConflict(name, mine[0], theirs))
+        else:
+            self.plan.added.append(theirs)
+            self._said.add(_said(theirs))
+
+    def _opinions_here(self, label_set: str) -> Iterator[_Said]:
+        store = self._session.store
+        known = store.labels.get(label_set)
+        crops = known.subject is Subject.CROP
+        names, found = store.annotators.names(), store.annotators.opinions(label_set)
+        columns = (found.images, found.subjects, found.annotators, found.labels, found.made)
+        for image, subject, person, label, made in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            place = (image, subject if crops else None, None)
+            yield (label_set, place, tidied(names[person]).casefold(), known.names[label], made)
+
+    def _add_opinions(self) -> None:
+        """Plan what people gave there besides the labels that become current ones here."""
+        names = self._other.annotators.names()
+        for label_set in self._other.labels.sets().values():
+            if not label_set.exclusive:
+                continue
+            crops = label_set.subject is Subject.CROP
+            found = self._other.annotators.opinions(label_set.name)
+            columns = (found.images, found.subjects, found.annotators, found.labels, found.made)
+            for image, subject, person, label, made, blind in zip(
+                *(column.tolist() for column in (*columns, found.blind)), strict=True
+            ):
+                pair = self._label.get((label_set.name, label_set.names[label]))
+                if image not in self._image or pair is None:
+                    continue
+                role = Role.BLIND if blind else Role.LABEL
+                here, name = self._image[image], names[person]
+                one = OtherLabel(here, *pair, name, Author.HUMAN, 1.0, made, role)
+                placed = self._placed(one, subject if crops else None)
+                if placed is not None and _said(placed) not in self._said:
+                    self.plan.opinions.append(placed)
+
+
+def _said(one: OtherLabel) -> _Said:
+    return (one.label_set, one.place, tidied(one.annotator).casefold(), one.label, one.made_at)
