@@ -26,12 +26,14 @@ from workbench.app.training.choices import specs
 from workbench.cli.command import commands
 from workbench.domain.backbones import BACKBONES, Backbone
 from workbench.domain.clusters import CLUSTERINGS
-from workbench.domain.formats import formats_table
+from workbench.domain.datasets import Carry
+from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.labels import EXPRESSIONS, VIEW_PRESETS, LabelSet
 from workbench.domain.methods import Parameter, Spec, need_text
 from workbench.domain.recipe_meanings import MEANINGS
 from workbench.domain.recipes import KEYS, Recipe, allowed
 from workbench.domain.stage_rules import PRESETS
+from workbench.formats import FORMATS
 from workbench.storage.project import Project
 from workbench.ui.dialogs.manual import MANUAL, slug
 from workbench.ui.page import Page
@@ -352,24 +354,32 @@ def _label_keys(title: str, one: LabelSet) -> str:
 
 
 def formats_page() -> str:
-    """All file formats with endings, content, and whether they are imported and exported."""
-    rows = [
-        (
-            row.name,
-            ", ".join(map(code, row.endings)),
-            row.holds,
-            "yes" if row.imported else "no",
-            "yes" if row.exported else "no",
-        )
-        for row in formats_table()
+    """All formats of images and datasets, what they hold, and whether they are written."""
+    images = [
+        (one.name, ", ".join(map(code, one.endings)), "yes" if one.read else "no")
+        for one in IMAGE_FORMATS
     ]
+    datasets = [
+        (
+            one.title,
+            code(one.name),
+            ", ".join(map(code, one.endings)) or "folder",
+            ", ".join(carry.value for carry in Carry if carry in one.carries),
+            "yes" if one.written else "no",
+        )
+        for one in FORMATS.values()
+    ]
+    about = "\n".join(f"- **{one.title}**: {one.about}" for one in FORMATS.values())
     return page(
         "File formats",
-        "The ending of a file name determines its format. A `.tsv` file with a header is a table, "
-        "without one a list. Images in a format that is not imported are listed under *File → "
-        "Skipped files…* with the reason. [Labels and files](labels-and-files.md) describes the "
-        "columns.",
-        table(("format", "endings", "content", "imported", "exported"), rows),
+        "Datasets are imported with or without their images, and labels are exported to them. "
+        "[Labels and files](labels-and-files.md) describes the columns of tables and label files. "
+        "Images in a format that is not imported are listed under *File → Skipped files…* with the "
+        "reason.",
+        "## Datasets\n\n"
+        + table(("format", "name", "endings", "can describe", "exported"), datasets)
+        + f"\n{about}\n\n## Images\n\n"
+        + table(("format", "endings", "imported"), images),
     )
 
 

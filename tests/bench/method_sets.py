@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.real_input import Case, cases, import_case
+from tests.fixtures.imports import import_labels
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.labels.label_files import import_labels
 from workbench.app.session import Session
 from workbench.app.training.training import recover
 from workbench.domain.studies import SplitFractions

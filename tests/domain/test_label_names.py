@@ -1,4 +1,4 @@
-"""Which label a written name means, over any names."""
+"""Which label a written name means, and how names are stored."""
 
 import unicodedata
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.domain.label_names import LabelNames, current_spelling, sets_and_labels, tidied
+from workbench.domain.errors import ValueRefused
+from workbench.domain.label_names import LabelNames, checked_name, tidied
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
 
@@ -17,64 +18,62 @@ names = st.lists(spellings, unique=True)
 
 
 @pytest.mark.parametrize(
-    ("known", "written", "meant"),
+    ("known", "written", "meant", "like"),
     [
-        (("Owl", "owl", "OWL"), "owl", "owl"),
-        (("OWL", "duck"), "owl", "OWL"),
-        (("OWL", "Owl"), "owl", "owl"),
-        (("OWL", "Owl"), " owl ", "owl"),
-        (("STRASSE",), "Straße", "STRASSE"),
-        (("Straße", "STRASSE"), "Straße", "Straße"),
-        ((DECOMPOSED, COMPOSED), DECOMPOSED, DECOMPOSED),
-        ((DECOMPOSED, "É"), COMPOSED, DECOMPOSED),
-        (("É",), DECOMPOSED, "É"),
-        ((" owl", "OWL"), "owl", " owl"),
-        ((" owl", "owl"), " owl", " owl"),
-        ((), f" {DECOMPOSED}\t", COMPOSED),
+        (("Owl", "owl", "OWL"), "owl", "owl", "Owl"),
+        (("OWL", "duck"), "owl", "owl", "OWL"),
+        (("OWL", "Owl"), " owl ", "owl", "OWL"),
+        (("STRASSE",), "Straße", "Straße", "STRASSE"),
+        ((DECOMPOSED, COMPOSED), DECOMPOSED, DECOMPOSED, COMPOSED),
+        ((DECOMPOSED, "É"), COMPOSED, DECOMPOSED, DECOMPOSED),
+        ((" owl", "OWL"), "owl", " owl", " owl"),
+        ((" owl", "owl"), " owl", " owl", "owl"),
+        ((), f" {DECOMPOSED}\t", COMPOSED, ""),
+        (("blue jay",), "Blue  Jay", "Blue  Jay", "blue jay"),
+        (("owl",), "o\u200bwl", "owl", "owl"),
     ],
 )
-def test_the_nearest_spelling_is_meant(known, written, meant):
-    assert LabelNames(known).found_or_new(written) == meant
+def test_only_the_same_spelling_is_meant_and_others_are_named(known, written, meant, like):
+    found = LabelNames(known)
+    assert (found.equal_or_new(written), found.like(written)) == (meant, like)
 
 
-def test_equal_names_are_no_twins_of_themselves():
-    assert LabelNames(["owl", "duck", "OWL", "Duckling"]).twins() == ("owl", "OWL")
-    assert LabelNames(iter(["owl", "Owl"])).equal("Owl") == "Owl"
-    assert LabelNames(["Owl"]).equal("owl") is None
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("  padded ", "padded"),
+        ("two\nlines", "two lines"),
+        ("two\r\n\tlines", "two lines"),
+        ("a\u2028b\u0085c", "a b c"),
+        ("zero\u200bwidth", "zerowidth"),
+        ("\ufeffowl\u202e", "owl"),
+        ("soft\u00adhyphen", "softhyphen"),
+        ("👩\u200d🌾", "👩\u200d🌾"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u200dowl\u200c", "owl"),
+        (DECOMPOSED, COMPOSED),
+        ("a  b", "a  b"),
+    ],
+)
+def test_names_are_stored_in_one_form(written, stored):
+    assert tidied(written) == checked_name(written, "label") == stored
 
 
-def test_a_label_takes_the_spelling_of_a_current_one():
-    assert current_spelling("owl", ["duck", "Owl"]) == "Owl"
-    assert current_spelling("owl", ["Owl", "owl"]) == "owl"
-    assert current_spelling("owl", ["duck"]) == "owl"
+@pytest.mark.parametrize("written", ["", " ", "\t\n", "\u200b", "\u2066\u2069", "\u200d", "\x00"])
+def test_a_name_without_a_visible_character_is_refused(written):
+    assert tidied(written) == ""
+    with pytest.raises(ValueRefused, match="visible character"):
+        checked_name(written, "label")
 
 
-def test_a_text_that_reports_names_apart_never_joins_them():
-    assert LabelNames(["Owl", "Duck"]).all_apart(["owl", "Owl", "duck", "owl"]) == {
-        "owl": "owl",
-        "Owl": "Owl",
-        "duck": "Duck",
-    }
-    assert LabelNames(["Owl"]).all_apart(["owl", " owl"]) == {"owl": "Owl", " owl": "Owl"}
-
-
-def test_sets_are_reported_apart_by_case_and_their_labels_within_each():
-    known = {"view": ("left",), COMPOSED: ("Owl",)}
-    written = [("View", "Left"), ("view", "LEFT"), (DECOMPOSED, "owl"), (COMPOSED, "OWL")]
-    assert sets_and_labels(known, written) == [
-        ("View", "Left"),
-        ("view", "left"),
-        (COMPOSED, "owl"),
-        (COMPOSED, "OWL"),
-    ]
+@given(st.text())
+def test_a_stored_name_stays_as_it_is(written):
+    assert tidied(tidied(written)) == tidied(written)
 
 
 @given(names, names)
 def test_what_a_name_meant_once_it_means_again(known, written):
     before = LabelNames(known)
-    meant = {name: before.found_or_new(name) for name in written}
+    meant = {name: before.equal_or_new(name) for name in written}
     after = LabelNames([*known, *meant.values()])
-    assert {name: after.found_or_new(name) for name in written} == meant
-    apart = before.all_apart(written)
-    assert LabelNames([*known, *apart.values()]).all_apart(written) == apart
-    assert len({tidied(name) for name in written}) == len(set(map(tidied, apart.values())))
+    assert {name: after.equal_or_new(name) for name in written} == meant

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.app.images.import_plan import is_image
+from workbench.app.image_files import is_image
 from workbench.demo.faces import draw_scene
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.vision.sheets import save_png

@@ -13,8 +13,9 @@ from workbench.cli.command import commands
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.clusters import CLUSTERINGS
 from workbench.domain.errors import ValueRefused
-from workbench.domain.formats import FORMATS
+from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.recipes import KEYS, allowed, complete, with_setting
+from workbench.formats import FORMATS
 from workbench.ui.dialogs.manual import MANUAL, manual_pages, slug
 from workbench.ui.page import PAGES
 
@@ -111,8 +112,8 @@ def test_every_backbone_clustering_command_and_format_is_described(written):
         assert f"### `{spec.name}`: {spec.title}" in written["methods.md"]
     for entry in write_manual.all_commands():
         assert f"\n## {entry.name}\n" in written["commands.md"]
-    for one in FORMATS:
-        assert f"| {one.name} |" in written["formats.md"]
+    for one in (*IMAGE_FORMATS, *FORMATS.values()):
+        assert f"| {getattr(one, 'title', one.name)} |" in written["formats.md"]
         assert set(one.endings) <= code_of(written["formats.md"])
 
 

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
 
+from tests.fixtures.import_answers import ImportAnswers, drop, import_ended
 from workbench.demo.toys import BODIES
 from workbench.domain.images import ImageFilter
 from workbench.domain.runs import RunStatus
-from workbench.ui.dialogs.importing import ImportDialog
 
 TRAINING = 90_000  # milliseconds a short training may take on a busy machine
 
 
-def drop(qtbot, window, place) -> None:
+def bring(qtbot, window, place) -> None:
     """Drop a folder on the window and answer the dialog as a person would: with Enter."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(place))])
-    event = QDropEvent(
-        QPointF(400, 300),
-        Qt.DropAction.CopyAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-
-    def answer() -> None:
-        dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, ImportDialog):
-            dialog.accept()
-        else:
-            QTimer.singleShot(20, answer)
-
-    QTimer.singleShot(20, answer)
-    with qtbot.waitSignal(window.session.jobs.ended, timeout=30_000):
-        window.dropEvent(event)
+    answers = ImportAnswers()
+    with import_ended(qtbot, window.session, timeout=30_000):
+        drop(window, place)
+    answers.end()
 
 
 def label_by_keys(qtbot, window) -> int:
@@ -96,7 +78,7 @@ def click_cell(qtbot, window, run: str) -> tuple[int, int, int]:
 
 def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
     window = open_window()
-    drop(qtbot, window, photos)
+    bring(qtbot, window, photos)
     assert window.session.store.images.count() == 32
     assert window.session.store.labels.counts("category")[BODIES[0]] == 16
 
@@ -138,7 +120,7 @@ def test_from_a_folder_to_an_explanation(qtbot, open_window, photos):
 
 def test_a_restart_shows_what_was_left(qtbot, open_window, photos):
     window = open_window()
-    drop(qtbot, window, photos)
+    bring(qtbot, window, photos)
     window.go("views")
     page = window.page("views")
     with qtbot.waitSignal(page.stage.flashed):

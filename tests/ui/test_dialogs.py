@@ -7,34 +7,27 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QKeySequenceEdit, QWidget
 
 from tests.ui.conftest import write_photo
-from workbench.app.images.importing import ImportResult, import_task
+from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
 from workbench.app.labels.label_overview import Coverage
 from workbench.app.labels.labelling import assign
-from workbench.domain.formats import FORMATS, FileKind
-from workbench.domain.images import SkippedFile
 from workbench.domain.labels import CAR_VIEWS
 from workbench.domain.reports import Epoch, Note, Progress, Started, Step
+from workbench.formats import written_patterns
 from workbench.ui.dialogs.doctor import DoctorDialog
 from workbench.ui.dialogs.files import (
+    ExportFolderDialog,
     choose_export_file,
-    choose_label_file,
     export_to,
-    import_from,
     notify_of_missing_sources,
     relink,
     relink_missing_sources,
 )
-from workbench.ui.dialogs.importing import (
-    ImportDialog,
-    folder_names,
-    import_summary,
-    likely_set,
-    origins_for,
-)
+from workbench.ui.dialogs.importing import start_label_import
 from workbench.ui.dialogs.keys import KeysDialog
 from workbench.ui.dialogs.projects import choose_new_project, choose_project
 from workbench.ui.pages.views.coverage import CoverageMatrix
@@ -42,75 +35,23 @@ from workbench.ui.parts.empty import EmptyState
 from workbench.ui.parts.job_line import JobState, clock, state_after
 from workbench.ui.window.notifications import Notifications
 
-KNOWN = {"view": CAR_VIEWS.names, "expression": ("none", "smile"), "category": ()}
 
-
-def test_folder_names_are_recognised(tmp_path):
-    for name in ("Front", "left", ".hidden", "right"):
-        (tmp_path / "cars" / name).mkdir(parents=True)
-    names = folder_names([tmp_path / "cars"])
-    assert names == ["Front", "left", "right"]
-    assert likely_set(names, KNOWN) == "view"
-    assert likely_set(["none", "smile"], KNOWN) == "expression"
-    assert likely_set(["egret", "owl"], KNOWN) == "category"
-    assert likely_set([], KNOWN) == ""
-
-
-def test_only_the_origins_that_the_paths_have_are_offered(qtbot, tmp_path):
-    photo = write_photo(tmp_path / "egret" / "a.jpg", 1)
-    table, plain = tmp_path / "labels.csv", tmp_path / "train.txt"
-    table.write_text("path,view\negret/a.jpg,front\n")
-    plain.write_text("egret/a.jpg egret\n")
-    assert origins_for([photo]) == []
-    assert origins_for([tmp_path, table, plain]) == ["folder", "list", "csv"]
-    dialog = ImportDialog([tmp_path], KNOWN, None)
-    qtbot.addWidget(dialog)
-    assert dialog.chosen() == {"category": "folder", "view": "", "expression": ""}
-    listed = ImportDialog([plain], KNOWN, None)
-    qtbot.addWidget(listed)
-    assert listed.chosen()["category"] == "list"
-    tabled = ImportDialog([table], KNOWN, None)
-    qtbot.addWidget(tabled)
-    assert set(tabled.chosen().values()) == {"csv"}
-
-
-def test_an_import_is_summarised_with_its_counts():
-    result = ImportResult(added=1, known=2, skipped=[SkippedFile("a.jpg", "truncated")])
-    text, kind = import_summary(result)
-    assert text.startswith("1 image imported. 2 were imported before. 1 file was skipped")
-    assert kind == "warn"
-    assert import_summary(ImportResult(added=1200)) == ("1,200 images imported.", "info")
-    text, kind = import_summary(ImportResult(added=3, labelled=1, duplicates=1))
-    assert text == "3 images imported. 1 has labels. 1 is a duplicate."
-    assert kind == "info"
-
-
-def test_labels_are_exported_to_a_file_and_imported_again(window, tmp_path):
+def test_labels_are_exported_to_a_file_and_imported_again(window, qtbot, tmp_path):
     ids = window.session.store.images.ids()
     assign(window.session, ids[:5], "view", "left")
     file = tmp_path / "labels.csv"
-    export_to(window.context, file)
+    assert export_to(window.context, file)
     assert window.notes.texts()[-1] == "29 labels exported to labels.csv."
     window.undo()
     assert window.session.store.labels.counts("view")["left"] == 0
-    import_from(window.context, file)
-    assert window.notes.texts()[-1] == "29 of 29 labels imported."
+    with qtbot.waitSignal(window.session.jobs.ended):
+        start_label_import(window.context, window, file)
+    assert "29 labels given" in window.notes.texts()[-1]
     assert window.session.store.labels.counts("view")["left"] == 5
-    import_from(window.context, tmp_path / "nothing.csv")
-    assert "nothing.csv" in window.notes.texts()[-1]
-
-
-def test_an_import_of_labels_counts_those_set_by_hand_and_rows_without_an_image(window, tmp_path):
-    first = int(window.session.store.images.ids()[0])
-    assign(window.session, [first], "view", "left")
-    file = tmp_path / "labels.csv"
-    path = window.session.images.rows([first])[0].path
-    file.write_text(f"path,set,label\n{path},view,right\nnowhere.jpg,view,left\n")
-    import_from(window.context, file)
-    assert window.notes.texts()[-1] == (
-        "0 of 2 labels imported. 1 label given by hand was kept. 1 row matches no image."
-    )
-    assert window.session.store.labels.of_images([first], "view") == {first: ("left",)}
+    start_label_import(window.context, window, tmp_path / "nothing.csv")
+    qtbot.waitUntil(lambda: "nothing.csv" in window.notes.texts()[-1])
+    assert not export_to(window.context, tmp_path / "no folder" / "labels.csv")
+    assert "no folder" in window.notes.texts()[-1]
 
 
 def test_a_source_that_moved_is_reported_and_linked_again(window, qtbot, photos, tmp_path):
@@ -164,29 +105,54 @@ def test_a_folder_is_chosen_for_each_source_that_moved(host, qtbot, tmp_path, mo
     assert [Path(one.path).parent.name for one in session.store.images.sources()] == ["new", "old"]
 
 
-def test_labels_are_exported_to_the_chosen_file_in_its_format(host, tmp_path, monkeypatch):
-    def choose(answer):
-        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
-        choose_export_file(host.context, QWidget())
+@pytest.mark.parametrize(
+    ("name", "chosen", "written"),
+    [
+        ("labels", "coco", b'"categories"'),
+        ("labels.json", "coco", b'"categories"'),
+        ("labels.json", "label-studio", b'"from_name"'),
+        ("labels", "table", b"path"),
+        ("labels.json", "table", b'"labels"'),  # the extension that was typed decides
+    ],
+)
+def test_labels_are_exported_in_the_chosen_format(
+    birds, host, tmp_path, monkeypatch, name, chosen, written
+):
+    patterns = {name: pattern for pattern, (name, _) in reversed(written_patterns().items())}
+    answer = (str(tmp_path / name), patterns[chosen])
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    choose_export_file(host.context, QWidget())
+    (file,) = [path for path in tmp_path.iterdir() if path.is_file()]
+    assert file.suffix
+    assert written in file.read_bytes()
+    assert host.messages[-1][0].startswith(f"24 labels exported to {file.name}.")
 
-    choose(("", ""))
+
+def test_nothing_is_exported_without_a_chosen_file(host, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    choose_export_file(host.context, QWidget())
     assert host.messages == []
-    kinds = FORMATS.written_as(FileKind.LABELS)
-    for one in kinds:
-        choose((str(tmp_path / "labels"), f"{one.name} ({one.pattern})"))
-    choose((str(tmp_path / "others.csv"), f"{kinds[0].name} ({kinds[0].pattern})"))
-    written = {path.name for path in tmp_path.iterdir() if path.is_file()}
-    assert written == {*(f"labels{one.endings[0]}" for one in kinds), "others.csv"}
-    assert host.messages[-1] == ("0 labels exported to others.csv.", "info")
 
 
-def test_labels_are_imported_from_the_chosen_file(host, tmp_path, monkeypatch):
-    file = tmp_path / "labels.csv"
-    file.write_text("path,set,label\nnowhere.jpg,view,left\n")
-    for answer in ("", str(file)):
-        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, a=answer: (a, ""))
-        choose_label_file(host.context, QWidget())
-    assert host.messages == [("0 of 1 label imported. 1 row matches no image.", "warn")]
+def test_a_dataset_folder_is_exported_in_its_dialog(birds, host, qtbot, tmp_path):
+    dialog = ExportFolderDialog(host.context)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.format.setCurrentIndex(dialog.format.findData("imagefolder"))
+    assert not dialog.label_set.isEnabled(), "the format has all label sets"
+    dialog.format.setCurrentIndex(dialog.format.findData("voc"))
+    assert dialog.label_set.isEnabled()
+    dialog.folder.clear()
+    assert not dialog.export.isEnabled()
+    QTest.keyClicks(dialog.folder, str(tmp_path))
+    QTest.keyClick(dialog.folder, Qt.Key.Key_Return)
+    assert dialog.isVisible(), "the folder is not empty"
+    assert "not an empty folder" in host.messages[-1][0]
+    QTest.keyClicks(dialog.folder, "/set")
+    QTest.keyClick(dialog.folder, Qt.Key.Key_Return)
+    assert not dialog.isVisible()
+    assert len(list((tmp_path / "set").rglob("*.xml"))) == 24
+    assert host.messages[-1][0].startswith("24 labels exported to set.")
 
 
 def test_the_folder_of_a_project_is_chosen_or_none(monkeypatch):

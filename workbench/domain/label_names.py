@@ -1,17 +1,29 @@
-"""Lookup of labels and label sets by a written name: the one rule for all files and folders."""
+"""Names of labels and label sets: how they are normalised, and which one a written name means.
+
+This is the one rule for all ways in: folders, tables, label files, commands and the window. A
+written name means the label with exactly this spelling. Any other spelling is a new label, which is
+reported together with the label that it resembles.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+
+from workbench.domain.errors import ValueRefused
+from workbench.domain.text import Message
+
+# Invisible everywhere: zero-width spaces, marks of direction, soft hyphens, variation of nothing.
+_INVISIBLE = re.compile(
+    "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_JOINERS = "\u200c\u200d"  # part of words and emoji, but not at the ends of a name
 
 
 class LabelNames:
-    """Existing names, looked up by a written name.
-
-    A written name matches an equal name, else a name that is equal after `tidied`, else the only
-    name that differs in case alone. If several differ in case alone, none matches.
-    """
+    """Existing names, looked up by a written name."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = dict.fromkeys(names)
@@ -22,79 +34,48 @@ class LabelNames:
             self._folded.setdefault(_folded(name), []).append(name)
 
     def equal(self, written: str) -> str | None:
-        """Return the name equal to `written`, including case; None if there is none."""
+        """Return the name equal to `written` after `tidied`; None if there is none."""
         clean = tidied(written)
         for name in (written, clean):
             if name in self._names:
                 return name
         return _only(self._tidied.get(clean, ()))
 
-    def found(self, written: str) -> str | None:
-        """Return the name that `written` matches; None if there is none."""
-        name = self.equal(written)
-        return name if name is not None else _only(self._folded.get(_folded(written), ()))
-
     def equal_or_new(self, written: str) -> str:
-        """Return the name equal to `written`, including case, else a new name."""
+        """Return the name equal to `written`, else a new name ("" if nothing of it is left)."""
         name = self.equal(written)
         return name if name is not None else tidied(written)
 
-    def found_or_new(self, written: str) -> str:
-        """Return the name that `written` matches, else a new name."""
-        name = self.found(written)
-        return name if name is not None else tidied(written)
-
-    def all_apart(self, written: Iterable[str]) -> dict[str, str]:
-        """Map each written name of one file to an existing or a new name.
-
-        If the file has names that differ in case alone, they are different names, and none of them
-        matches a name in another case.
-        """
-        spellings: dict[str, set[str]] = {}
-        meant = dict.fromkeys(written, "")
-        for name in meant:
-            spellings.setdefault(_folded(name), set()).add(tidied(name))
-        for name in meant:
-            alone = len(spellings[_folded(name)]) == 1
-            meant[name] = self.found_or_new(name) if alone else self.equal_or_new(name)
-        return meant
-
-    def twins(self) -> tuple[str, ...]:
-        """Names that differ from another one in case alone."""
-        return tuple(name for alike in self._folded.values() if len(alike) > 1 for name in alike)
-
-
-def sets_and_labels(
-    known: Mapping[str, Iterable[str]], written: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """Map each written (set, label) pair to existing or new names; `known` maps sets to labels.
-
-    Sets match with their case only: they cannot be renamed, so no file has an old spelling.
-    """
-    sets = LabelNames(known)
-    pairs = [(sets.equal_or_new(label_set), label) for label_set, label in written]
-    labels: dict[str, list[str]] = {}
-    for label_set, label in pairs:
-        labels.setdefault(label_set, []).append(label)
-    meant = {name: LabelNames(known.get(name, ())).all_apart(some) for name, some in labels.items()}
-    return [(label_set, meant[label_set][label]) for label_set, label in pairs]
+    def like(self, written: str) -> str:
+        """Return the first name that differs from `written` in case or spaces alone; "" if there is
+        none."""
+        alike = self._folded.get(_folded(written), ())
+        return next((name for name in alike if name != written), "")
 
 
 def tidied(name: str) -> str:
-    """Normalise a name as it is stored: composed Unicode (NFC), without surrounding spaces."""
-    return unicodedata.normalize("NFC", name).strip()
+    """Normalise a name as it is stored: composed Unicode (NFC), no invisible characters, a space in
+    place of control characters and line ends, and no surrounding spaces."""
+    if name.isascii() and name.isprintable():
+        return name.strip()
+    text = _CONTROL.sub(" ", _INVISIBLE.sub("", name))
+    return unicodedata.normalize("NFC", text).strip().strip(_JOINERS).strip()
 
 
-def current_spelling(label: str, current: Iterable[str]) -> str:
-    """Return the one of the `current` labels that differs from `label` in case only; else
-    `label`."""
-    alike = [name for name in current if _folded(name) == _folded(label)]
-    return label if label in alike or not alike else alike[0]
+def checked_name(name: str, about: str) -> str:
+    """`name` as it is stored. Raises ValueRefused, naming what it is `about`, if nothing is left of
+    it."""
+    clean = tidied(name)
+    if not clean:
+        sentence = Message("{about} needs a name with a visible character.", about=about)
+        raise ValueRefused(about, name, Message("a text with a visible character"), sentence)
+    return clean
 
 
 def _folded(name: str) -> str:
-    return tidied(name).casefold()
+    return " ".join(tidied(name).casefold().split())
 
 
-def _only(names: Sequence[str]) -> str | None:
-    return names[0] if len(names) == 1 else None
+def _only(names: Iterable[str]) -> str | None:
+    found = list(names)
+    return found[0] if len(found) == 1 else None

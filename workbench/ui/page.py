@@ -124,12 +124,17 @@ class Go(Protocol):
     def __call__(self, name: str, /, **what: Unpack[PageTarget]) -> None: ...
 
 
+class Notify(Protocol):
+    """Show a notification; `kind` is "info", "warn" or "bad", `show` shows more about it."""
+
+    def __call__(self, text: str, kind: str, show: Callable[[], None] | None = None) -> None: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """What a page needs: the project, the learning service, thumbnails, and two callbacks.
 
-    `go(page, **what)` shows another page and passes `what` to its `show_target`;
-    `notify(text, kind)` shows a notification, with `kind` "info", "warn" or "bad".
+    `go(page, **what)` shows another page and passes `what` to its `show_target`.
     """
 
     session: Session
@@ -137,7 +142,7 @@ class Context:
     queue: TrainingQueue
     thumbnails: ThumbnailLoader
     go: Go
-    notify: Callable[[str, str], None]
+    notify: Notify
 
     @contextmanager
     def reporting_errors(self, kind: str = "bad") -> Iterator[None]:

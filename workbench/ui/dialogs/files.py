@@ -4,81 +4,143 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
 
 from workbench.app.images.relinking import moved_sources, relink_task
-from workbench.app.labels.label_files import LabelImport, export_labels, import_labels
-from workbench.domain.formats import FORMATS, FileKind, patterns
+from workbench.app.labels.label_files import export_labels
+from workbench.domain.datasets import Carry
 from workbench.domain.images import Source
 from workbench.domain.text import plural, tr
-from workbench.ui.page import Context
+from workbench.formats import FORMATS, read_patterns, written_patterns
+from workbench.ui.dialogs.importing import import_with_dialog
+from workbench.ui.look.markup import PlainLabel
+from workbench.ui.page import Context, boxed, column, row
+from workbench.ui.parts.dialog import Dialog
 
 
 def choose_export_file(context: Context, parent: QWidget) -> None:
-    """Choose a file in a dialog and export all labels to it."""
-    formats = {f"{one.name} ({one.pattern})": one for one in FORMATS.written_as(FileKind.LABELS)}
-    default = next(iter(formats.values()))
+    """Choose a file and a format in a dialog and export all labels to it."""
+    formats = written_patterns()
     name = tr("{project} labels").format(project=context.session.name)
-    start = str(Path.home() / f"{name}{default.endings[0]}")
+    _, default = next(iter(formats.values()))
+    start = str(Path.home() / f"{name}{default}")
     title = tr("Export labels")
     chosen, pattern = QFileDialog.getSaveFileName(parent, title, start, ";;".join(formats))
     if chosen:
-        file, ending = Path(chosen), formats.get(pattern, default).endings[0]
-        export_to(context, file if file.suffix else file.with_suffix(ending))
+        file = Path(chosen)
+        format, ending = formats.get(pattern, ("", default))
+        if not file.suffix:
+            file = file.with_suffix(ending)
+        elif file.suffix.lower() not in FORMATS.find(format).endings if format else ():
+            format = ""  # the extension that was typed decides
+        export_to(context, file, format)
 
 
-def export_to(context: Context, file: Path) -> None:
-    """Export all labels to `file` and show how many."""
+def export_to(context: Context, path: Path, format: str = "", label_set: str = "") -> bool:
+    """Export all labels to a file or folder and show how many; return whether it was written.
+
+    `format` and `label_set` as in `export_labels`.
+    """
     with context.reporting_errors():
-        count = export_labels(context.session, file)
+        exported = export_labels(context.session, path, format, label_set)
         text = plural(
-            count,
+            exported.labels,
             "{n:,} label exported to {file}.",
             "{n:,} labels exported to {file}.",
-            file=file.name,
+            file=path.name,
         )
-        context.notify(text, "info")
+        notes = [tr(note) for note in exported.notes]
+        context.notify("\n".join([text, *notes]), "warn" if notes else "info")
+        return True
+    return False
+
+
+class ExportFolderDialog(Dialog):
+    """Format, label set and new folder of an exported dataset."""
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Export as dataset folder"))
+        self.setMinimumWidth(480)
+        self._context = context
+        self.format = QComboBox()
+        for one in FORMATS.values():
+            if one.written and one.is_folder:
+                self.format.addItem(tr(one.title), one.name)
+        self.format.currentIndexChanged.connect(self._show_format)
+        self.about = PlainLabel()
+        self.about.setProperty("role", "caption")
+        self.about.setWordWrap(True)
+        self.label_set = QComboBox()
+        self.label_set.addItems(list(context.session.labels.sets()))
+        self.folder = QLineEdit(str(Path.home() / f"{context.session.name} dataset"))
+        self.folder.textChanged.connect(self._show_format)
+        choose = QPushButton(tr("Choose…"))
+        choose.setAutoDefault(False)
+        choose.clicked.connect(self._choose_folder)
+        self.form = QFormLayout()
+        self.form.setHorizontalSpacing(16)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.form.addRow(tr("Format"), self.format)
+        self.form.addRow("", self.about)
+        self.form.addRow(tr("Label set"), self.label_set)
+        self.form.addRow(tr("New folder"), boxed(row((self.folder, 1), choose, spacing=8)))
+        note = QLabel(tr("Images are not copied."))
+        note.setProperty("role", "caption")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.export = buttons.addButton(tr("Export"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self.export.setProperty("primary", True)
+        self.export.setDefault(True)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        column(self.form, note, buttons, on=self, margins=(16, 16, 16, 16), spacing=12)
+        self._show_format()
+
+    def _show_format(self) -> None:
+        format = FORMATS.find(self.format.currentData())
+        self.about.setText(tr(format.about))
+        self.label_set.setEnabled(Carry.LABEL_SETS not in format.carries)
+        self.export.setEnabled(bool(self.folder.text().strip()))
+
+    def _choose_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(
+            self, tr("Choose an empty folder"), str(Path(self.folder.text()).parent)
+        )
+        if chosen:
+            self.folder.setText(chosen)
+
+    def accept(self) -> None:
+        """Export, and close if it was written."""
+        label_set = self.label_set.currentText() if self.label_set.isEnabled() else ""
+        folder = Path(self.folder.text().strip()).expanduser()
+        if export_to(self._context, folder, self.format.currentData(), label_set):
+            super().accept()
 
 
 def choose_label_file(context: Context, parent: QWidget) -> None:
     """Choose a label file in a dialog and import its labels."""
-    read = patterns(FORMATS.read_as(FileKind.LABELS))
-    kinds = tr("Label files ({patterns})").format(patterns=read)
+    kinds = tr("Label files ({patterns})").format(patterns=read_patterns())
     title = tr("Import labels")
     chosen, _ = QFileDialog.getOpenFileName(parent, title, str(Path.home()), kinds)
     if chosen:
-        import_from(context, Path(chosen))
+        import_with_dialog(context, parent, [Path(chosen)], labels_only=True)
 
 
-def import_from(context: Context, file: Path) -> None:
-    """Import the labels of `file` and show how many were imported."""
-    with context.reporting_errors():
-        _show_label_import(context, import_labels(context.session, file))
-
-
-def _show_label_import(context: Context, result: LabelImport) -> None:
-    unmatched = len(result.unmatched)
-    sentences = [
-        plural(
-            result.rows,
-            "{labelled:,} of {n:,} label imported.",
-            "{labelled:,} of {n:,} labels imported.",
-            labelled=result.labelled,
-        )
-    ]
-    if result.kept:
-        sentences.append(
-            plural(
-                result.kept,
-                "{n:,} label given by hand was kept.",
-                "{n:,} labels given by hand were kept.",
-            )
-        )
-    if unmatched:
-        sentences.append(
-            plural(unmatched, "{n:,} row matches no image.", "{n:,} rows match no image.")
-        )
-    context.notify(" ".join(sentences), "warn" if unmatched else "info")
+def choose_label_folder(context: Context, parent: QWidget) -> None:
+    """Choose the folder of a dataset in a dialog and import its labels."""
+    title = tr("Import labels from a dataset folder")
+    chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
+    if chosen:
+        import_with_dialog(context, parent, [Path(chosen)], labels_only=True)
 
 
 def notify_of_missing_sources(context: Context) -> None:

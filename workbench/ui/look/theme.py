@@ -50,6 +50,8 @@ QPlainTextEdit, QTextBrowser {{ padding: 4px; }}
 QAbstractItemView {{
     background: {raised}; border: 1px solid {hover}; border-radius: 6px; outline: 0;
 }}
+QListWidget[role="entries"]::item {{ padding: 4px 8px; }}
+QListWidget[role="entries"]::item:selected {{ background: {accent}; color: {on_accent}; }}
 QComboBox, QAbstractSpinBox {{
     background: {raised}; color: {text}; border: 1px solid {line}; border-radius: 6px;
     padding: 0 8px; min-height: 26px; selection-background-color: {accent};

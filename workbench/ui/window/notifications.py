@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -12,6 +14,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -29,7 +32,7 @@ _WIDTH = 360  # pixels
 
 
 class _Card(QFrame):
-    def __init__(self, text: str, kind: str) -> None:
+    def __init__(self, text: str, kind: str, more: bool) -> None:
         super().__init__()
         self.text = text
         self.setProperty("role", "note")
@@ -48,6 +51,9 @@ class _Card(QFrame):
         row.setContentsMargins(12, 8, 8, 8)
         row.addWidget(symbol, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(message, 1)
+        self.show_button = QPushButton(tr("Show"))
+        self.show_button.setVisible(more)
+        row.addWidget(self.show_button, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
 
 
@@ -68,14 +74,18 @@ class Notifications(QWidget):
         host.installEventFilter(self)
         self.hide()
 
-    def post(self, text: str, kind: str = "info") -> None:
+    def post(self, text: str, kind: str = "info", show: Callable[[], None] | None = None) -> None:
         """Show a card with `text`, in place of one with the same text.
 
-        `kind` is "info", "warn" or "bad"; it sets the icon and how long the card stays.
+        `kind` is "info", "warn" or "bad"; it sets the icon and how long the card stays. With
+        `show`, the card has a button that calls it.
         """
         for card in [card for card in self._cards if card.text == text]:
             self._remove(card)
-        card = _Card(text, kind)
+        card = _Card(text, kind, show is not None)
+        if show is not None:
+            card.show_button.clicked.connect(show)
+            card.show_button.clicked.connect(lambda: self._remove(card))
         card.close_button.clicked.connect(lambda: self._remove(card))
         self._cards.append(card)
         self._column.addWidget(card)

@@ -1,0 +1,51 @@
+"""Which file a written path means."""
+
+import pytest
+
+from workbench.app.labels.path_index import PathIndex
+
+KNOWN = (
+    "/data/birds/owl/1.jpg",
+    "/data/birds/auk/1.jpg",
+    "/data/birds/owl/left side/2.JPG",
+    "D:\\photos\\jay\\3.png",
+    "/data/birds/raw/4.tif",
+    "/data/birds/web/4.png",
+    "/data/birds/.hidden",
+)
+INDEX = PathIndex((path, at) for at, path in enumerate(KNOWN))
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("/data/birds/owl/1.jpg", [0]),
+        ("owl/1.jpg", [0]),
+        ("./owl/1.jpg", [0]),
+        ("owl//1.jpg", [0]),
+        ("owl\\1.jpg", [0]),
+        ("1.jpg", [0, 1]),
+        ("wl/1.jpg", []),  # whole names only
+        ("jay/1.jpg", []),  # a relative path says which folder
+        ("left side/2.JPG", [2]),
+        ("2.jpg", []),
+        ("jay/3.png", [3]),
+        ("C:/old/jay/3.png", [3]),
+        ("/mnt/birds/auk/1.jpg", [1]),
+        ("/mnt/elsewhere/1.jpg", [0, 1]),
+        ("//server/share/owl/1.jpg", [0]),
+        ("left side/2", [2]),
+        ("2", [2]),
+        ("4", [4, 5]),
+        ("web/4", [5]),
+        ("gone", []),
+        ("", []),
+    ],
+)
+def test_a_written_path_means_what_it_ends(written, found):
+    assert INDEX.find(written) == found
+
+
+def test_files_of_one_image_are_one():
+    index = PathIndex([("/a/x/1.jpg", 7), ("/b/x/1.jpg", 7)])
+    assert index.find("1.jpg") == [7]

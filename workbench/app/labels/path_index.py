@@ -1,0 +1,77 @@
+"""Which known file a path in a list, table or label file means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+
+
+class PathIndex(Generic[K]):
+    """Known paths, looked up by a path as written in a file.
+
+    In this order, a written path means: the known path equal to it; the paths that end with it; if
+    it is absolute, as on another computer, those that share the most folders at its end. A written
+    name without a known extension also means the file with that name and any extension.
+    """
+
+    def __init__(self, known: Iterable[tuple[str, K]]) -> None:
+        self._by_path: dict[str, K] = {}
+        self._by_name: dict[str, list[str]] = {}
+        self._by_stem: dict[str, list[str]] | None = None
+        for name, key in known:
+            path = name.replace("\\", "/")
+            if path not in self._by_path:
+                self._by_name.setdefault(path.rsplit("/", 1)[-1], []).append(path)
+            self._by_path[path] = key
+
+    def find(self, written: str) -> list[K]:
+        """Keys of all files that `written` may mean; more than one if it is ambiguous."""
+        clean = _clean(written)
+        if clean in self._by_path:
+            return [self._by_path[clean]]
+        alike = self._by_name.get(clean.rsplit("/", 1)[-1], [])
+        found = _ending(alike, clean) or self._without_extension(clean)
+        return list(dict.fromkeys(self._by_path[path] for path in found))
+
+    def _without_extension(self, clean: str) -> Sequence[str]:
+        if self._by_stem is None:
+            self._by_stem = {}
+            for name, paths in self._by_name.items():
+                stem = name.rpartition(".")[0]
+                if stem:
+                    self._by_stem.setdefault(stem, []).extend(paths)
+        alike = self._by_stem.get(clean.rsplit("/", 1)[-1], [])
+        if not alike:
+            return ()
+        return [path for path in alike if _ending([path.rpartition(".")[0]], clean)]
+
+
+def _clean(written: str) -> str:
+    clean = written.replace("\\", "/")
+    while clean.startswith("./"):
+        clean = clean[2:]
+    return re.sub("(?<!^)/{2,}", "/", clean).replace("/./", "/")
+
+
+def _ending(paths: Sequence[str], clean: str) -> list[str]:
+    """Those of `paths`, which have the same name, that `clean` may mean."""
+    found = [path for path in paths if path == clean or path.endswith("/" + clean)]
+    if found or not _ABSOLUTE.match(clean):
+        return found
+    folders = clean.split("/")
+    shared = {path: _shared(path.split("/"), folders) for path in paths}
+    most = max(shared.values(), default=0)
+    return [path for path, count in shared.items() if count == most]
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """Number of equal parts at the ends of two paths."""
+    count = 0
+    while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
+        count += 1
+    return count

@@ -1,0 +1,183 @@
+"""Reading of dataset files as the user decided, and what was decided for the user."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.domain.datasets import MAIN_SET, Carry, Dataset, ImageRecord
+from workbench.domain.errors import KnownError
+from workbench.domain.formats import IMPORTABLE_SETS, enumerated
+from workbench.domain.import_reports import Decision, DecisionKind
+from workbench.domain.label_names import LabelNames
+from workbench.domain.text import Message, mark
+from workbench.files import unusable
+from workbench.formats import FORMATS, DatasetFormat, ReadOptions, recognised
+
+SAMPLES = 3  # labels shown to confirm an encoding
+# Columns of labels that say nothing about what is labelled.
+GENERAL_NAMES = frozenset(
+    {"label", "labels", "class", "classname", "class_name", "target", "species", "breed"}
+)
+
+
+@dataclass(frozen=True)
+class ReadChoices:
+    """What the user decided about a file, "" or empty for what the program is to decide.
+
+    `format` and `encoding` are names. `root` is the folder that relative paths are relative to.
+    `path_column` is the column of a table that names images. `sets` maps label sets or columns of
+    the file to label sets of the project, or to "" to leave them out; `main` is the set of labels
+    in formats that do not name sets. `levels` are the label sets that the folders above an image
+    name, the outer one first, "" for a level that names none. `files` has the choices for single
+    files or folders, where several are imported together.
+    """
+
+    format: str = ""
+    encoding: str = ""
+    root: Path | None = None
+    path_column: str = ""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    main: str = IMPORTABLE_SETS[0]
+    levels: tuple[str, ...] = ()
+    files: Mapping[Path, ReadChoices] = field(default_factory=dict)
+
+    def at(self, path: Path) -> ReadChoices:
+        """The choices for one file or folder."""
+        return self.files.get(path, self)
+
+
+NO_CHOICES = ReadChoices()
+
+
+class EncodingUnsure(KnownError):
+    """The encoding of a file was guessed, and must be confirmed by the user.
+
+    `encoding` is the guess, `samples` are texts as it decodes them.
+    """
+
+    def __init__(self, path: Path, encoding: str, samples: Iterable[str]) -> None:
+        self.encoding, self.samples = encoding, tuple(samples)
+        super().__init__(
+            "{path} is not UTF-8. In {encoding}, it contains {samples}.",
+            "If this is right, give --encoding {encoding}; otherwise another encoding.",
+            path=path,
+            encoding=encoding,
+            samples=enumerated([f"“{sample}”" for sample in self.samples]),
+        )
+
+
+class ReadDataset(NamedTuple):
+    """A dataset, its format, the label sets that its sets are imported as, and those that are not
+    imported unless the user chooses them."""
+
+    dataset: Dataset
+    format: DatasetFormat
+    sets: dict[str, str]
+    offered: tuple[str, ...]
+
+
+def format_for(path: Path, name: str = "") -> DatasetFormat:
+    """The format called `name`, or the likeliest one of `path`. Raises KnownError or ValueRefused
+    if there is none."""
+    if name:
+        return FORMATS.find(name)
+    found = recognised(path)
+    if not found:
+        if not path.exists():
+            raise unusable(path, mark("Choose a file or folder that exists."))
+        raise KnownError(
+            "{path} has no known format of labels.",
+            "Formats: {formats}.",
+            path=path,
+            formats=", ".join(FORMATS),
+        )
+    return found[0]
+
+
+def read_dataset(
+    path: Path, choices: ReadChoices, known: Iterable[str]
+) -> Generator[None, None, ReadDataset]:
+    """Read a dataset, yielding heartbeats; `known` are the label sets of the project.
+
+    Raises EncodingUnsure if its encoding had to be guessed, and KnownError if it cannot be read.
+    """
+    format = format_for(path, choices.format)
+    root = choices.root
+    options = ReadOptions(choices.encoding, root, choices.path_column)
+    dataset = yield from format.read(path, options)
+    if dataset.guessed and not choices.encoding:
+        raise EncodingUnsure(path, dataset.encoding, samples_of(dataset))
+    sets, offered = _choose(dataset, format, choices, known)
+    return ReadDataset(dataset, format, sets, offered)
+
+
+def _choose(
+    dataset: Dataset, format: DatasetFormat, choices: ReadChoices, known: Iterable[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Which sets are imported as which, and which are only offered."""
+    names = LabelNames(known)
+    sets, offered = {}, []
+    for name in dataset.sets:
+        if name in choices.sets:
+            chosen = choices.sets[name]
+        elif name == MAIN_SET:
+            chosen = choices.main
+        elif Carry.LABEL_SETS in format.carries and format.specific:
+            chosen = name
+        else:
+            chosen = names.equal(name) or names.like(name)
+            if not chosen:
+                offered.append(name)
+        if chosen:
+            sets[name] = names.equal_or_new(chosen)
+    missing = [name for name in choices.sets if name not in dataset.sets]
+    if missing:
+        raise KnownError(
+            "The file has no labels called {names}; it has {known}.",
+            "Choose one of these, or leave the option out.",
+            names=enumerated(missing, "or"),
+            known=enumerated([name or mark("labels without a name") for name in dataset.sets]),
+        )
+    return sets, tuple(offered)
+
+
+def samples_of(dataset: Dataset) -> list[str]:
+    """Labels, else paths, that contain other characters than ASCII."""
+    labels = (label for one in dataset.sets.values() for label in one.labels)
+    paths = (image.path for image in dataset.images)
+    found = dict.fromkeys(text for some in (labels, paths) for text in some if not text.isascii())
+    return list(found)[:SAMPLES]
+
+
+def decisions_about(path: Path, read: ReadDataset, choices: ReadChoices) -> list[Decision]:
+    """What was decided about a file; what the user chose is a remark."""
+    name, dataset = path.name, read.dataset
+    text = Message("read as {format}", format=Message(read.format.title))
+    kind = DecisionKind.REMARK if choices.format else DecisionKind.FORMAT
+    found = [Decision(name, text, kind)]
+    if dataset.encoding and dataset.encoding != "utf-8":
+        text = Message("decoded from {encoding}", encoding=dataset.encoding)
+        found.append(Decision(name, text, DecisionKind.ENCODING))
+    for own, label_set in read.sets.items():
+        text = Message("“{own}” is imported as {label_set}", own=own, label_set=label_set)
+        if own != label_set and own:
+            found.append(Decision(name, text, DecisionKind.LABEL_SET, own))
+    for own in read.offered:
+        some = ", ".join(dataset.sets[own].labels[:SAMPLES])
+        text = Message("“{own}” ({labels}, …) is not imported", own=own, labels=some)
+        found.append(Decision(name, text, DecisionKind.NOT_IMPORTED, own, suggested_set(own)))
+    return found + [Decision(name, remark) for remark in dataset.remarks]
+
+
+def suggested_set(own: str) -> str:
+    """The label set that is suggested for a column: the main one for names such as `label`."""
+    return IMPORTABLE_SETS[0] if own.lower() in GENERAL_NAMES else own
+
+
+def place_of(file: str, record: ImageRecord) -> str:
+    """Where a record stands, for messages: a file, with the line if it has lines."""
+    name = record.file or file
+    return Message("{file}, line {line}", file=name, line=record.line) if record.line else name

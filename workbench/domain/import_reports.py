@@ -1,0 +1,163 @@
+"""What an import did: what was added, skipped and new, what conflicts, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import msgspec
+
+from workbench.domain.text import Message, counted, decode_message, encode_message, mark
+
+KEPT_REPORTS = 50  # older ones are removed
+
+
+class PlacedLabel(msgspec.Struct, frozen=True):
+    """A label and the place that gives it: a file with its line, or the path of an image."""
+
+    label: str
+    place: Message
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Several labels of an exclusive set for one image: none was given.
+
+    `set` is "" for parts of a split. `kept` is the label that the image had and keeps. `id` is the
+    image's id.
+    """
+
+    image: str
+    set: str
+    labels: tuple[PlacedLabel, ...]
+    kept: str = ""
+    id: int = 0
+
+
+class NewLabel(msgspec.Struct, frozen=True):
+    """A label that the import added to its set; `like` is a label with another spelling that was
+    there before, or ""."""
+
+    set: str
+    label: str
+    like: str = ""
+
+
+class DecisionKind(StrEnum):
+    """What a decision is about, so that the command line and the window each show how to change
+    it."""
+
+    FORMAT = "format"
+    ENCODING = "encoding"
+    LABEL_SET = "label set"
+    NOT_IMPORTED = "not imported"
+    REMARK = "remark"  # cannot be changed
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What the program decided about a file.
+
+    `own` is the label set or column of the file that it is about, `suggested` the label set that it
+    could be imported as.
+    """
+
+    about: str
+    value: Message
+    kind: DecisionKind = DecisionKind.REMARK
+    own: str = ""
+    suggested: str = ""
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A file or line that was not imported, and the reason."""
+
+    path: Message
+    reason: Message
+
+
+ReportRow = tuple[str, str, str]  # the kind of finding, what it is about, and details
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The complete result of an import of images or labels.
+
+    `made_at` is in seconds since the epoch. Numbers of images: `added`; `known`, unchanged since an
+    earlier import; `duplicates`, another file of a known image; `labelled`, with a label of the
+    import; `kept`, whose label by hand was kept instead. `rows` are the entries of label files.
+    `parts` is the number of images in each part of the split that came with the labels.
+    """
+
+    title: Message
+    made_at: float = 0.0
+    added: int = 0
+    known: int = 0
+    duplicates: int = 0
+    rows: int = 0
+    labelled: int = 0
+    kept: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    new_sets: tuple[str, ...] = ()
+    new_labels: tuple[NewLabel, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    parts: dict[str, int] = {}
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether something was left out, or new in a way that may be a mistake."""
+        return bool(self.skipped or self.conflicts or any(one.like for one in self.new_labels))
+
+    def counts(self) -> list[Message]:
+        """The numbers as sentences, without those that are 0."""
+        new, conflicts, skipped = len(self.new_labels), len(self.conflicts), len(self.skipped)
+        found = (
+            counted(self.added, "{n:,} image added", "{n:,} images added"),
+            counted(self.known, "{n:,} image known before", "{n:,} images known before"),
+            counted(self.duplicates, "{n:,} duplicate file", "{n:,} duplicate files"),
+            counted(self.rows, "{n:,} row read", "{n:,} rows read"),
+            counted(self.labelled, "{n:,} label given", "{n:,} labels given"),
+            counted(self.kept, "{n:,} label by hand kept", "{n:,} labels by hand kept"),
+            counted(len(self.new_sets), "{n:,} new label set", "{n:,} new label sets"),
+            counted(new, "{n:,} new label", "{n:,} new labels"),
+            counted(conflicts, "{n:,} conflict", "{n:,} conflicts"),
+            counted(skipped, "{n:,} file or line skipped", "{n:,} files or lines skipped"),
+        )
+        return [text for text in found if text.values["n"]]
+
+    def rows_of(self) -> Iterator[ReportRow]:
+        """All findings as rows of a table, the conflicts first."""
+        for conflict in self.conflicts:
+            yield (mark("conflict"), conflict.image, conflict_text(conflict))
+        for one in self.skipped:
+            yield (mark("skipped"), str(one.path), one.reason)
+        for name in self.new_sets:
+            yield (mark("new label set"), name, Message(""))
+        for new in self.new_labels:
+            yield (mark("new label"), f"{new.set}: {new.label}", like_text(new))
+        for decision in self.decisions:
+            yield (mark("decided"), decision.about, decision.value)
+
+
+def conflict_text(conflict: Conflict) -> Message:
+    """What is said of an image, and by which places."""
+    places = "; ".join(f"“{one.label}” – {one.place}" for one in conflict.labels)
+    if conflict.kept:
+        text = "{set}: {places}; “{kept}” was kept"
+        return Message(text, set=conflict.set or "split", places=places, kept=conflict.kept)
+    return Message("{set}: {places}; none was given", set=conflict.set or "split", places=places)
+
+
+def like_text(new: NewLabel) -> Message:
+    """Which label is spelled nearly as a new one."""
+    if not new.like:
+        return Message("")
+    return Message("there is also “{label}”; rename one to merge them", label=new.like)
+
+
+def encode_report(report: ImportReport) -> bytes:
+    """A report as JSON."""
+    return msgspec.json.encode(report, enc_hook=encode_message)
+
+
+def decode_report(data: bytes | str) -> ImportReport:
+    """The report of `encode_report`. Raises msgspec.DecodeError if it is damaged."""
+    return msgspec.json.decode(data, type=ImportReport, dec_hook=decode_message)
