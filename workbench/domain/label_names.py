@@ -35,11 +35,10 @@ class LabelNames:
 
     def equal(self, written: str) -> str | None:
         """Return the name equal to `written` after `tidied`; None if there is none."""
+        if written in self._names:
+            return written
         clean = tidied(written)
-        for name in (written, clean):
-            if name in self._names:
-                return name
-        return _only(self._tidied.get(clean, ()))
+        return clean if clean in self._names else _only(self._tidied.get(clean, ()))
 
     def equal_or_new(self, written: str) -> str:
         """Return the name equal to `written`, else a new name ("" if nothing of it is left)."""

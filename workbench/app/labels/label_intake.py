@@ -28,6 +28,7 @@ from workbench.storage.bulk_labels import ImportedLabel
 from workbench.storage.labels import Standing
 
 FROM_FILE = "file"  # detector of a crop that was created by a label file
+_MODEL = Author.MODEL.value
 PART_SET = ""  # of conflicts between parts of a split
 
 
@@ -141,7 +142,9 @@ class LabelIntake:
                     self._keep(name, one, given, kept[name, one.image])
                 elif name:
                     by_set.setdefault((name, False), []).append((one, one.image, given))
-            for name, subject, given in self._of_regions(one, crops, sets):
+            for name, subject, given in (
+                self._of_regions(one, crops, sets) if one.record.regions else ()
+            ):
                 of_crop = sets[name].subject is Subject.CROP
                 by_set.setdefault((name, of_crop), []).append((one, subject, given))
         for (name, is_crop), labels in by_set.items():
@@ -401,8 +404,10 @@ def _place_given(label: str, place: str) -> PlacedLabel:
 def _wanted(name: str, label: str, given: GivenLabel, is_crop: bool) -> _Wanted:
     """A label as it is stored: the model's if it gave it, else that of an import, so that labels by
     hand in this project take precedence."""
-    author = Author.MODEL if given.author == Author.MODEL.value else Author.IMPORT
-    return _Wanted(name, label, author, given.confidence, tidied(given.annotator), is_crop)
+    author = Author.MODEL if given.author == _MODEL else Author.IMPORT
+    return _Wanted(
+        name, label, author, given.confidence, given.annotator and tidied(given.annotator), is_crop
+    )
 
 
 def _placed(region: Region, width: int, height: int, image: int, face: int) -> Crop:
