@@ -55,7 +55,7 @@ class Drawn:
 
     `sets`: names of its label sets, the main one first. `bare_boxes`: boxes may have no label of
     the main set. `image_labels`: images have labels themselves. `confident_sets`: sets whose labels
-    have confidences. `region_sets`: sets of the labels of boxes.
+    have confidences. `region_sets`: sets of the labels of boxes. `largest`: most pixels of a side.
     """
 
     carries: Collection[Carry]
@@ -65,6 +65,9 @@ class Drawn:
     bare_boxes: bool = False
     image_labels: bool = True
     stems: bool = False  # paths differ not only in their extensions
+    largest: int = 5000
+    paths: st.SearchStrategy[str] = image_paths
+    labels: st.SearchStrategy[str] = label_names
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,10 @@ class Compared:
 @st.composite
 def datasets(draw: st.DrawFn, drawn: Drawn, base: Path = Path()) -> Dataset:
     """A dataset with nothing but what the format carries."""
-    names = st.lists(label_names, min_size=1, max_size=4, unique=True)
+    names = st.lists(drawn.labels, min_size=1, max_size=4, unique=True)
     labels = {name: draw(names) for name in drawn.sets}
     alike = (lambda path: path.rpartition(".")[0].lower()) if drawn.stems else str.lower
-    paths = draw(st.lists(image_paths, max_size=4, unique_by=alike))
+    paths = draw(st.lists(drawn.paths, max_size=4, unique_by=alike))
     images = [draw(records(drawn, path, labels)) for path in paths]
     used = declared(images)
     sets = {
@@ -99,7 +102,8 @@ def records(
     draw: st.DrawFn, drawn: Drawn, path: str, labels: dict[str, list[str]]
 ) -> ImageRecord:  # fmt: skip
     """An image with labels of `labels`, boxes and a part."""
-    width, height = draw(st.integers(4, 5000)), draw(st.integers(4, 5000))
+    sides = st.integers(4, drawn.largest)
+    width, height = draw(sides), draw(sides)
     given = draw(given_labels(drawn, labels)) if drawn.image_labels else ()
     regions = []
     if Carry.BOXES in drawn.carries:

@@ -183,3 +183,20 @@ def test_what_is_written_is_as_the_development_kit_has_it(tmp_path):
         "a/b:::",
     ]
     assert FORMATS["voc"].place(image) == "JPEGImages/x/a.jpg"
+
+
+def test_an_image_without_an_ending_is_the_file_there_is(tmp_path):
+    folder = write_files(
+        tmp_path,
+        {
+            "Annotations/1.xml": annotation("1"),
+            "ImageSets/Main/train.txt": "1\n2\n3\n4\n",
+            **{f"JPEGImages/{name}": b"" for name in ("1.png", "2.webp", "3.png", "3.tif")},
+        },
+    )
+    assert sorted(by_path(read_dataset("voc", folder))) == [
+        "JPEGImages/1.png",
+        "JPEGImages/2.webp",
+        "JPEGImages/3.jpg",  # of two files, neither is guessed
+        "JPEGImages/4.jpg",
+    ]

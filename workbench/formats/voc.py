@@ -6,7 +6,9 @@ such as `ImageSets/Main/cat_train.txt` label whole images, and `labelmap.txt` is
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -129,7 +131,9 @@ class _VocReader:
         self.drafts: dict[
             str, ImageNotes
         ] = {}  # by name: the path of the XML file without its ending
+        self._base = base
         self._images = f"{IMAGES}/" if (base / IMAGES).is_dir() else ""
+        self._listed: dict[str, dict[str, list[str]]] = {}  # image files by folder, by stem
 
     def read_annotations(self) -> Generator[None, None, None]:
         """Read the XML files; those that are damaged are rejected."""
@@ -152,11 +156,10 @@ class _VocReader:
     def _draft(self, root: Element, name: str, in_folder: bool) -> ImageNotes:
         written = text_of(root, "filename") or text_of(root, "path") or name
         path = self._gathering.path(written)
-        path = path if is_image(path) else f"{path}{JPEG}"
         folder = name.rpartition("/")[0]
         if folder and "/" not in path:
             path = f"{folder}/{path}"
-        draft = ImageNotes(f"{self._images}{path}" if in_folder else path)
+        draft = ImageNotes(self._image_path(f"{self._images}{path}" if in_folder else path))
         draft.file = f"{ANNOTATIONS}/{name}.xml" if in_folder else f"{name}.xml"
         draft.part = None if in_folder else part_named(folder.split("/", maxsplit=1)[0])
         draft.width = int(_number(root, "size/width", "0"))
@@ -181,6 +184,17 @@ class _VocReader:
         self._gathering.ignored += len(one.findall("part"))
         return Region(_box(one), (GivenLabel(MAIN_SET, name), *attribute_labels(own)))
 
+    def _image_path(self, path: str) -> str:
+        """An image that may be written without its ending: that of its only file, else of a JPEG,
+        which all published images are."""
+        if is_image(path):
+            return path
+        folder, _, stem = path.rpartition("/")
+        if folder not in self._listed:
+            self._listed[folder] = _images_by_stem(self._base / folder)
+        found = self._listed[folder].get(stem, ())
+        return f"{path}{Path(found[0]).suffix}" if len(found) == 1 else f"{path}{JPEG}"
+
     def read_lists(self) -> None:
         """Read the lists of images: parts and labels of whole images."""
         try:
@@ -199,7 +213,8 @@ class _VocReader:
         for number, line in _lines(file):
             draft = self.drafts.get(line) or self.drafts.get(_unquoted(line)[0])
             if draft is None:
-                draft = self.drafts[line] = ImageNotes(f"{self._images}{line}{JPEG}", line=number)
+                path = self._image_path(f"{self._images}{line}")
+                draft = self.drafts[line] = ImageNotes(path, line=number)
                 draft.file = file.relative_to(self._root).as_posix()
             draft.part = part or draft.part
 
@@ -219,6 +234,15 @@ class _VocReader:
     def finished(self, fixed: bool) -> Reading:
         """The dataset of the folder."""
         return (yield from self._gathering.finished(self.drafts.values(), fixed=fixed))
+
+
+def _images_by_stem(folder: Path) -> dict[str, list[str]]:
+    """Names of the image files in a folder by their name without its ending."""
+    by_stem: dict[str, list[str]] = {}
+    with contextlib.suppress(OSError, ValueError):
+        for name in filter(is_image, os.listdir(folder)):
+            by_stem.setdefault(name.rpartition(".")[0], []).append(name)
+    return by_stem
 
 
 _CVAT_ATTRIBUTES = frozenset({"occluded", "rotation", "track_id", "keyframe"})
