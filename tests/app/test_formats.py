@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.fixtures.imports import import_labels
+from tests.fixtures.imports import export_labels, import_labels
 from tests.fixtures.toy_formats import TOY
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.labels.label_files import export_labels
 from workbench.app.labels.reading import EncodingUnsure, ReadChoices, format_for
 from workbench.domain.errors import ValueRefused
 from workbench.domain.formats import Origin

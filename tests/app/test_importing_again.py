@@ -8,10 +8,9 @@ import unicodedata
 import pytest
 from PIL import Image
 
-from tests.fixtures.imports import import_labels
+from tests.fixtures.imports import export_labels, import_labels
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.labels.label_files import export_labels
 from workbench.app.labels.labelling import edit_set
 from workbench.app.session import Session
 from workbench.domain.labels import Label, LabelSet

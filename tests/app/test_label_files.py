@@ -6,10 +6,9 @@ import json
 import pytest
 from PIL import Image
 
-from tests.fixtures.imports import import_labels
+from tests.fixtures.imports import export_labels, import_labels
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
-from workbench.app.labels.label_files import export_labels
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused

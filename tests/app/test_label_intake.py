@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.fixtures.imports import import_labels
-from workbench.app.labels.label_files import export_labels
+from tests.fixtures.imports import export_labels, import_labels
 from workbench.app.labels.label_intake import LabelIntake, PlacedRecord
 from workbench.app.session import Session
 from workbench.app.training.splitting import take_split

@@ -38,6 +38,14 @@ INDEX = PathIndex((path, at) for at, path in enumerate(KNOWN))
         ("2", [2]),
         ("4", [4, 5]),
         ("web/4", [5]),
+        ("images/owl/1.jpg", [0]),
+        ("data/images/owl/1.jpg", [0]),
+        ("JPEGImages/owl/left side/2", [2]),
+        ("images/1.jpg", [0, 1]),  # as "1.jpg"
+        ("images/jay/1.jpg", []),
+        ("/images/birds/1.jpg", [0, 1]),
+        ("photographs/owl/1.jpg", []),
+        ("images", []),
         ("gone", []),
         ("", []),
     ],
@@ -49,3 +57,21 @@ def test_a_written_path_means_what_it_ends(written, found):
 def test_files_of_one_image_are_one():
     index = PathIndex([("/a/x/1.jpg", 7), ("/b/x/1.jpg", 7)])
     assert index.find("1.jpg") == [7]
+
+
+def test_a_relative_path_is_first_one_from_a_source():
+    known = ("/data/1.jpg", "/data/a/1.jpg", "/other/a/b/1.jpg", "/other/1.png", "/data/img/2.jpg")
+    index = PathIndex(((path, at) for at, path in enumerate(known)), ("/data/", "C:\\x"))
+    assert index.find("1.jpg") == [0]
+    assert index.find("images/1.jpg") == [0]
+    assert index.find("a/1.jpg") == [1]
+    assert index.find("b/1.jpg") == [2]
+    assert index.find("img/2.jpg") == [4]
+    both = PathIndex(((path, at) for at, path in enumerate(known)), ("/data", "/other", "/none"))
+    assert both.find("1.jpg") == [0]
+    assert both.find("1") == [0, 1, 2, 3]
+
+
+def test_a_relative_path_from_two_sources_is_ambiguous():
+    index = PathIndex([("/a/1.jpg", 1), ("/b/1.jpg", 2)], ("/a", "/b"))
+    assert index.find("images/1.jpg") == [1, 2]

@@ -201,3 +201,24 @@ def test_a_label_without_a_visible_character_is_refused(birds: Path, capsys, wri
         assert "mood" not in store.labels.sets()
     finally:
         store.close()
+
+
+def test_images_are_exported_as_the_options_tell(birds: Path, capsys) -> None:
+    export = ("labels", "export", "Birds")
+    assert printed(capsys, *export, "with", "--format", "folders", "--images", "link")[:2] == [
+        "labels written to with: 30",
+        "images: 30",
+    ]
+    assert {file.stat().st_nlink for file in Path("with").rglob("*.png")} == {2}
+    assert printed(capsys, *export, "without", "--format", "cub") == [
+        "labels written to without: 30",
+    ]
+    assert list(Path("without").rglob("*.png")) == []
+    assert run([*export, "with", "--format", "folders"]) == 1
+    assert "with exists and is not an empty folder" in capsys.readouterr().err
+    assert run([*export, "out.csv", "--images", "copy"]) == 1
+    assert not Path("out.csv").exists()
+    capsys.readouterr()
+    assert run([*export, "again", "--format", "voc", "--images", "copy", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["labels"], answer["images"]) == (30, 30)

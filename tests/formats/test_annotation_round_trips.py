@@ -74,7 +74,8 @@ def test_what_a_format_carries_is_the_same_after_writing_and_reading(name, data)
             path.mkdir()
         else:
             path = path.with_suffix(format.endings[0])
-        assert format.write(path, written, WriteOptions()) == []
+        notes = format.write(path, written, WriteOptions())
+        assert [note for note in notes if "YOLO does not train" not in note] == []
         if not written.images and (format.is_folder or name == "label-studio"):
             return  # nothing is left of such a dataset
         if type(format).place is not DatasetFormat.place:

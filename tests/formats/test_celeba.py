@@ -109,13 +109,12 @@ def test_what_is_written_has_the_published_values(folder, tmp_path, images):
     dataset = read("celeba", folder)
     again = tmp_path / "again"
     assert FORMATS["celeba"].write(again, dataset, WriteOptions()) == []
-    for file in again.iterdir():
+    for file in again.glob("*.txt"):
         words = [line.split() for line in FILES[file.name].splitlines()]
         written = [line.split() for line in file.read_text().splitlines()]
         if file.name.startswith(("list_bbox", "list_land")):
             words[0] = [str(len(words) - 2)]
         assert written == words, file.name
-    (again / images).mkdir()
     assert by_path(read("celeba", again)) == by_path(dataset)
 
 

@@ -172,7 +172,7 @@ def test_labels_that_are_no_names_of_folders(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a_b"]
     images = [ImageRecord("1.jpg", part=TEST), ImageRecord("2.jpg")]
     assert FORMATS["folders"].write(tmp_path, Dataset(tmp_path, images), WriteOptions()) == [
-        "1 image has no part: its folder lies beside those of the parts."
+        "1 image has no part of the split: it is in the folder “unassigned”."
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QKeySequenceEdit, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QKeySequenceEdit, QMessageBox, QWidget
 
 from tests.ui.conftest import write_photo
 from workbench.app.images.importing import import_task
@@ -40,7 +40,8 @@ def test_labels_are_exported_to_a_file_and_imported_again(window, qtbot, tmp_pat
     ids = window.session.store.images.ids()
     assign(window.session, ids[:5], "view", "left")
     file = tmp_path / "labels.csv"
-    assert export_to(window.context, file)
+    with qtbot.waitSignal(window.session.jobs.ended):
+        assert export_to(window.context, file)
     assert window.notes.texts()[-1] == "29 labels exported to labels.csv."
     window.undo()
     assert window.session.store.labels.counts("view")["left"] == 0
@@ -50,8 +51,11 @@ def test_labels_are_exported_to_a_file_and_imported_again(window, qtbot, tmp_pat
     assert window.session.store.labels.counts("view")["left"] == 5
     start_label_import(window.context, window, tmp_path / "nothing.csv")
     qtbot.waitUntil(lambda: "nothing.csv" in window.notes.texts()[-1])
-    assert not export_to(window.context, tmp_path / "no folder" / "labels.csv")
+    with qtbot.waitSignal(window.session.jobs.ended):
+        export_to(window.context, tmp_path / "no folder" / "labels.csv")
     assert "no folder" in window.notes.texts()[-1]
+    assert not export_to(window.context, tmp_path / "labels.docx")
+    assert "labels.docx" in window.notes.texts()[-1]
 
 
 def test_a_source_that_moved_is_reported_and_linked_again(window, qtbot, photos, tmp_path):
@@ -116,12 +120,13 @@ def test_a_folder_is_chosen_for_each_source_that_moved(host, qtbot, tmp_path, mo
     ],
 )
 def test_labels_are_exported_in_the_chosen_format(
-    birds, host, tmp_path, monkeypatch, name, chosen, written
+    birds, host, qtbot, tmp_path, monkeypatch, name, chosen, written
 ):
     patterns = {name: pattern for pattern, (name, _) in reversed(written_patterns().items())}
     answer = (str(tmp_path / name), patterns[chosen])
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
-    choose_export_file(host.context, QWidget())
+    with qtbot.waitSignal(birds.jobs.ended):
+        choose_export_file(host.context, QWidget())
     (file,) = [path for path in tmp_path.iterdir() if path.is_file()]
     assert file.suffix
     assert written in file.read_bytes()
@@ -149,10 +154,53 @@ def test_a_dataset_folder_is_exported_in_its_dialog(birds, host, qtbot, tmp_path
     assert dialog.isVisible(), "the folder is not empty"
     assert "not an empty folder" in host.messages[-1][0]
     QTest.keyClicks(dialog.folder, "/set")
-    QTest.keyClick(dialog.folder, Qt.Key.Key_Return)
+    with qtbot.waitSignal(birds.jobs.ended):
+        QTest.keyClick(dialog.folder, Qt.Key.Key_Return)
     assert not dialog.isVisible()
     assert len(list((tmp_path / "set").rglob("*.xml"))) == 24
     assert host.messages[-1][0].startswith("24 labels exported to set.")
+
+
+def test_images_are_exported_with_their_labels_in_the_dialog(birds, host, qtbot, tmp_path):
+    dialog = ExportFolderDialog(host.context)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.format.setCurrentIndex(dialog.format.findData("cub"))
+    assert dialog.with_images.isEnabled()
+    assert not dialog.with_images.isChecked()
+    assert not dialog.copies.isEnabled()
+    QTest.keyClick(dialog.with_images, Qt.Key.Key_Space)
+    QTest.keyClick(dialog.copies, Qt.Key.Key_Down)
+    dialog.format.setCurrentIndex(dialog.format.findData("folders"))
+    assert not dialog.with_images.isEnabled(), "the format has no labels without images"
+    assert dialog.with_images.isChecked()
+    dialog.folder.setText(str(tmp_path / "set"))
+    with qtbot.waitSignal(birds.jobs.ended):
+        QTest.keyClick(dialog.folder, Qt.Key.Key_Return)
+    copies = list((tmp_path / "set").rglob("*.jpg"))
+    assert len(copies) == 24
+    assert {copy.stat().st_nlink for copy in copies} == {2}, "they are hard links"
+    assert host.messages[-1][0].startswith("24 labels exported to set.\n24 images copied.")
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_file_that_the_file_dialog_has_not_seen_is_replaced_only_if_confirmed(
+    birds, host, qtbot, tmp_path, monkeypatch, replace
+):
+    (tmp_path / "v1.2 labels.json").write_text("mine")
+    answer = (str(tmp_path / "v1.2 labels"), next(iter(written_patterns())))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    buttons = QMessageBox.StandardButton
+    texts = []
+    monkeypatch.setattr(
+        QMessageBox,
+        "question",
+        lambda *args: texts.append(args[2]) or (buttons.No, buttons.Yes)[replace],
+    )
+    choose_export_file(host.context, QWidget())
+    qtbot.waitUntil(lambda: not birds.jobs.jobs())
+    assert texts == ["v1.2 labels.json already exists. Replace it?"]
+    assert ((tmp_path / "v1.2 labels.json").read_text() == "mine") is not replace
 
 
 def test_the_folder_of_a_project_is_chosen_or_none(monkeypatch):

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from workbench.app.labels import labelling
-from workbench.app.labels.label_files import export_labels, import_labels_task
+from workbench.app.labels.label_export import ExportChoices, ImageCopies, export_task
+from workbench.app.labels.label_files import import_labels_task
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.cli.command import (
@@ -214,7 +215,8 @@ WRITTEN = [name for name, format in FORMATS.items() if format.written]
 
 @command(
     "export",
-    "workbench labels export Birds labels.csv\nworkbench labels export Birds cub --format cub",
+    "workbench labels export Birds labels.csv\n"
+    "workbench labels export Birds cub --format cub --images copy",
     "Export all labels to FILE, in the format of its extension, or to a folder with --format.",
 )
 @project_argument
@@ -223,16 +225,31 @@ WRITTEN = [name for name, format in FORMATS.items() if format.written]
 @click.option(
     "--set", "label_set", default="", help="The label set, for formats that have one only."
 )
+@click.option(
+    "--images",
+    type=click.Choice([one.value for one in ImageCopies]),
+    help="Copy the images into the folder, or make hard links; by default only where the format"
+    " has no labels without them.",
+)
 def export_labels_command(
-    out: Output, project: Path, file: Path, format: str | None, label_set: str
+    out: Output, project: Path, file: Path, format: str | None, label_set: str, images: str | None
 ) -> Result:
     """Export all labels to FILE."""
     with opened(project) as session:
-        written = export_labels(session, file, format or "", label_set)
+        copies = ImageCopies(images) if images else None
+        choices = ExportChoices(format or "", label_set, copies)
+        written = carry_out(export_task(session, file, choices))
         out.print(f"labels written to {file}: {written.labels}")
+        if written.images:
+            out.print(f"images: {written.images}")
         for note in written.notes:
             out.warn(note)
-        return {"file": str(file), "labels": written.labels, "notes": list(written.notes)}
+        return {
+            "file": str(file),
+            "labels": written.labels,
+            "images": written.images,
+            "notes": list(written.notes),
+        }
 
 
 @command(

@@ -11,6 +11,7 @@ from workbench.formats.base import (
     WriteOptions,
     read_patterns,
     recognised,
+    written_format,
     written_patterns,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "WriteOptions",
     "read_patterns",
     "recognised",
+    "written_format",
     "written_patterns",
 ]

@@ -22,7 +22,14 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted, mark
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.published import (
     ImageDraft,
     Unlisted,
@@ -115,8 +122,9 @@ class Aircraft(DatasetFormat):
         messages += losses(records, self.carries, [*sets.values()], most_regions=1)
         return messages + unparted_as_training(records)
 
-    def place(self, image: ImageRecord) -> str:
-        return below(image.path, FOLDER)
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
+        place = below(image.path, FOLDER)
+        return place if _has_id(place) else ""
 
 
 @dataclass
@@ -163,7 +171,7 @@ def _with_ids(
 ) -> list[tuple[str, ImageRecord]]:
     """The images that can be named without extension, with these names."""
     placed = [(below(image.path, FOLDER).removeprefix(f"{FOLDER}/"), image) for image in images]
-    fit = [(key[:-4], one) for key, one in placed if key.endswith(".jpg") and len(key.split()) == 1]
+    fit = [(key[:-4], one) for key, one in placed if _has_id(key)]
     if left := len(images) - len(fit):
         messages.append(
             counted(
@@ -173,6 +181,11 @@ def _with_ids(
             )
         )
     return fit
+
+
+def _has_id(place: str) -> bool:
+    """Whether an image can be named without its extension, in a row of words."""
+    return place.endswith(".jpg") and len(place.split()) == 1
 
 
 def _is_in(part: Part | None, name: str) -> bool:

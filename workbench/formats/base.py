@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, ImageRecord
+from workbench.domain.errors import ValueRefused
+from workbench.domain.formats import enumerated
 from workbench.domain.registry import Registry
 from workbench.domain.text import Message, tr
 
@@ -35,10 +37,15 @@ class ReadOptions:
 class WriteOptions:
     """What the user decided about writing a dataset: `label_set` is written by formats that have
     one set only; `levels` become nested folders where folders name labels (empty: one level of
-    `label_set`), the first outside."""
+    `label_set`), the first outside. `divided` tells `DatasetFormat.place` whether some image has a
+    part, so that one without a part may have a folder of its own."""
 
     label_set: str = MAIN_SET
     levels: tuple[str, ...] = ()
+    divided: bool = False
+
+
+AS_IT_IS = WriteOptions()
 
 
 class DatasetFormat(ABC):
@@ -48,6 +55,9 @@ class DatasetFormat(ABC):
     extensions of its files, with a dot; empty if a dataset is a folder. `carries` lists what it can
     describe. `specific` formats are recognised by their content and are asked before general ones
     such as CSV. `written` is false if it can only be read. `about` is a sentence for the manual.
+    Exports name images by their `absolute` paths, or relative to the folder that all are in.
+    `needs_images`: without copies of the images, a dataset has no labels or cannot name images.
+    `by_stem`: images that differ in their extension only cannot be told apart.
     """
 
     name: ClassVar[str]
@@ -57,6 +67,9 @@ class DatasetFormat(ABC):
     carries: ClassVar[frozenset[Carry]] = frozenset({Carry.LABELS})
     specific: ClassVar[bool] = True
     written: ClassVar[bool] = True
+    absolute: ClassVar[bool] = False
+    needs_images: ClassVar[bool] = False
+    by_stem: ClassVar[bool] = False
 
     @property
     def is_folder(self) -> bool:
@@ -86,8 +99,9 @@ class DatasetFormat(ABC):
         """
         raise NotImplementedError(f"{self.name} is only read")
 
-    def place(self, image: ImageRecord) -> str:
-        """Relative path of an image in a written folder, if images are copied with it."""
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
+        """Relative path of an image in a written folder, if images are copied with it; "" if it is
+        not written with these options."""
         return image.path
 
 
@@ -98,6 +112,26 @@ def recognised(path: Path) -> list[DatasetFormat]:
     """Formats that `path` may have, the likeliest first: specific ones before general ones."""
     ordered = sorted(FORMATS.values(), key=lambda format: not format.specific)
     return [format for format in ordered if _recognises(format, path)]
+
+
+def written_format(path: Path, name: str = "") -> DatasetFormat:
+    """The format called `name`, else that of the extension of `path`. Raises ValueRefused if there
+    is none that can be written."""
+    written = [format for format in FORMATS.values() if format.written]
+    if name:
+        found = [format for format in written if format.name == name]
+    else:
+        ending = path.suffix.lower()
+        found = [format for format in written if ending in format.endings]
+    if not found:
+        endings = sorted({ending for format in written for ending in format.endings})
+        allowed = Message("a name that ends in {endings}", endings=enumerated(endings, "or"))
+        if name:
+            allowed = Message(", ".join(format.name for format in written))
+        sentence = Message("Labels cannot be exported to {path}.", path=path)
+        raise ValueRefused(Message("format") if name else Message("file"),
+                           name or str(path), allowed, sentence)  # fmt: skip
+    return next((format for format in found if format.name == OWN), found[0])
 
 
 def _recognises(format: DatasetFormat, path: Path) -> bool:

@@ -26,7 +26,14 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.splits import PARTS
 from workbench.domain.text import Message, counted, mark
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.published import (
     Box,
     ImageDraft,
@@ -114,6 +121,7 @@ class CelebA(DatasetFormat):
                 )
             )
         images = [image for _, image in named]
+        (path / folder).mkdir(parents=True, exist_ok=True)  # tells which images the boxes are of
         main = _written_set(dataset, options.label_set)
         labels = labels_of_set(dataset, images, main)
         write_lines(path / ATTRIBUTE_FILE, _attribute_lines(named, labels, main))
@@ -128,7 +136,7 @@ class CelebA(DatasetFormat):
         messages += losses(images, self.carries, (main, IDENTITY), most_regions=1)
         return messages + _words_changed(labels)
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         there = image.path.startswith(f"{ALIGNED}/")
         return image.path if there else below(image.path, WILD)
 

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from workbench.domain.datasets import (
-    MAIN_SET,
     Carry,
     Dataset,
     DeclaredSet,
@@ -22,18 +21,29 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, counted, mark
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
+from workbench.formats.image_paths import DEVICES, short_name
 from workbench.formats.published import (
     files_below,
     is_image,
     labels_in,
     losses,
     main_set,
+    set_of_place,
+    without_part,
     writable_images,
 )
 
 Folders = tuple[str, ...]  # the folders above an image, the outer one first
 
+UNASSIGNED = "unassigned"  # folder of the images without a part, where others have one
 WRITTEN_PARTS = {Part.TRAIN: "train", Part.VALIDATION: "val", Part.TEST: "test"}
 NOT_IN_NAMES = frozenset('/\\:*?"<>|')  # not allowed in the names of folders on all systems
 SEARCHED = 100  # entries of a folder that are looked at to recognise it
@@ -50,6 +60,7 @@ class ClassFolders(DatasetFormat):
     )
     carries = frozenset({Carry.LABELS, Carry.LABEL_SETS, Carry.PARTS})
     specific = False
+    needs_images = True
 
     def recognises(self, path: Path) -> bool:
         return any(True for _ in islice(_images_two_levels_below(path), 1))
@@ -80,23 +91,16 @@ class ClassFolders(DatasetFormat):
         messages: list[Message] = []
         images = writable_images(dataset, messages)
         levels = options.levels or (main_set(dataset, options.label_set),)
+        divided = any(image.part for image in images)
         for image in images:
-            (path / place_in(image, levels)).parent.mkdir(parents=True, exist_ok=True)
+            (path / place_in(image, levels, divided)).parent.mkdir(parents=True, exist_ok=True)
         messages += losses(images, self.carries, levels)
         messages += changed_names(images, levels)
-        without = sum(image.part is None for image in images)
-        if 0 < without < len(images):
-            messages.append(
-                counted(
-                    without,
-                    "{n:,} image has no part: its folder lies beside those of the parts.",
-                    "{n:,} images have no part: their folders lie beside those of the parts.",
-                )
-            )
-        return messages
+        return messages + without_part(images, UNASSIGNED)
 
-    def place(self, image: ImageRecord) -> str:
-        return place_in(image, (image.labels[0].set if image.labels else MAIN_SET,))
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
+        levels = options.levels or (set_of_place(image, options),)
+        return place_in(image, levels, options.divided)
 
 
 def labels_of_folders(folders: Sequence[str], levels: Sequence[str]) -> tuple[GivenLabel, ...]:
@@ -109,13 +113,14 @@ def labels_of_folders(folders: Sequence[str], levels: Sequence[str]) -> tuple[Gi
 def part_level(folders: Iterable[Folders]) -> int | None:
     """The level of folders that are the parts of a split, from 0 outside; None if there is none.
 
-    All images in folders must have such a folder at this level. A single folder that is called
-    train, without further folders, is rather a label.
+    All images in folders must have such a folder at this level, or one called unassigned. A single
+    folder that is called train, without further folders, is rather a label.
     """
     paths = {one for one in folders if one}
     for level in range(min(map(len, paths), default=0)):
-        parts = {part_named(one[level]) for one in paths}
-        if None not in parts:
+        names = {one[level] for one in paths}
+        parts = {part_named(name) for name in names - {UNASSIGNED}}
+        if parts and None not in parts:
             deeper = level > 0 or any(len(one) > 1 for one in paths)
             return level if deeper or len(parts) > 1 else None
     return None
@@ -128,10 +133,11 @@ def _labels_outside(folders: Iterable[Folders], level: int) -> bool:
     return innermost and len({one[:level] for one in paths}) > 1
 
 
-def place_in(image: ImageRecord, levels: Sequence[str]) -> str:
+def place_in(image: ImageRecord, levels: Sequence[str], divided: bool = False) -> str:
     """Relative path of an image in class folders for the label sets `levels`, the outer first.
 
-    The image's other folders become part of its name, so that images of one name stay apart.
+    The image's other folders become part of its name, so that images of one name stay apart. An
+    image without a part has a folder `unassigned` if others are `divided` into parts.
     """
     labels: list[str] = []
     for name in levels:
@@ -144,8 +150,10 @@ def place_in(image: ImageRecord, levels: Sequence[str]) -> str:
         above = above[1:]
     if labels and above[-len(labels) :] == labels:
         above = above[: -len(labels)]
-    part = [WRITTEN_PARTS[image.part]] if image.part else []
-    return "/".join([*part, *labels, "__".join([*above, file])])
+    part = [UNASSIGNED] if divided else []
+    part = [WRITTEN_PARTS[image.part]] if image.part else part
+    stem, dot, ending = "__".join([*above, file]).rpartition(".")
+    return "/".join([*part, *labels, short_name(stem, dot + ending)])
 
 
 def changed_names(images: Iterable[ImageRecord], levels: Sequence[str]) -> list[Message]:
@@ -164,7 +172,10 @@ def folder_name(label: str) -> str:
     """A label as the name of a folder that all systems allow and that is not hidden."""
     allowed = ("_" if sign in NOT_IN_NAMES or ord(sign) < 32 else sign for sign in label)
     name = "".join(allowed).rstrip(". ")
-    return f"_{name}" if not name or name.startswith(".") else name
+    stem = name.split(".", 1)[0].lower()
+    if not name or name.startswith(".") or stem in DEVICES:
+        name = f"_{name}"
+    return short_name(name)
 
 
 def _images_two_levels_below(path: Path) -> Iterator[os.DirEntry[str]]:

@@ -31,7 +31,14 @@ from workbench.formats.annotations import (
     pairs,
     prepared,
 )
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.image_paths import IMAGES, folder_of_images, glimpsed, inside
 from workbench.formats.json_files import (
     decoded_entries,
@@ -161,7 +168,7 @@ class CocoFolder(DatasetFormat):
                 write_json(path / FOLDER / name, _as_file(ready, images))
         return ready.messages
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         """Images are in the folder `images`."""
         return f"{IMAGES}/{inside(image.path)}"
 

@@ -31,7 +31,14 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.published import (
     Heartbeats,
     ImageDraft,
@@ -136,7 +143,7 @@ class Cub(DatasetFormat):
         messages += losses(images, self.carries, written, free=attributes, most_regions=1)
         return [*messages, *validation_as_training(images)]
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         return below(image.path, "images")
 
 

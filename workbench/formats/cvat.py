@@ -38,7 +38,14 @@ from workbench.formats.annotations import (
     labels_in,
     prepared,
 )
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.image_paths import IMAGES, folder_of_images, inside
 from workbench.formats.json_files import not_of_format
 from workbench.formats.xml_files import add, has_root, opening_text, read_xml, text_of, write_xml
@@ -90,7 +97,7 @@ class Cvat(DatasetFormat):
         write_xml(path, _annotations(ready))
         return ready.messages
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         """Images are in the folder `images`."""
         return f"{IMAGES}/{inside(image.path)}"
 

@@ -25,7 +25,14 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted, mark
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.class_folders import changed_names, folder_name, place_in
 from workbench.formats.matlab import cells, entries_of, read_mat, text_in, write_mat
 from workbench.formats.published import (
@@ -40,6 +47,7 @@ from workbench.formats.published import (
     plain,
     read_voc_boxes,
     reject,
+    set_of_place,
     validation_as_training,
     writable_images,
     write_lines,
@@ -59,6 +67,8 @@ class Dogs(DatasetFormat):
         " images, and boxes."
     )
     carries = frozenset({Carry.LABELS, Carry.PARTS, Carry.BOXES})
+    needs_images = True  # lists name them in the folders of their labels
+    by_stem = True  # annotations are called after images
 
     def recognises(self, path: Path) -> bool:
         return any((path / folder / name).is_file() for folder in FOLDERS for name in LISTS)
@@ -106,8 +116,9 @@ class Dogs(DatasetFormat):
         messages += losses(images, self.carries, (main,))
         return [*messages, *changed_names(images, (main,)), *validation_as_training(images)]
 
-    def place(self, image: ImageRecord) -> str:
-        return _place(image, image.labels[0].set if image.labels else MAIN_SET)
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
+        label_set = set_of_place(image, options)
+        return _place(image, label_set) if labels_in(image.labels, label_set) else ""
 
 
 def _read_list(

@@ -27,7 +27,14 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, counted, mark
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.csv_rows import read_table
 from workbench.formats.published import (
     Box,
@@ -91,7 +98,7 @@ class ImageFolder(DatasetFormat):
         messages += losses(images, self.carries, rows.columns, region_labels=True)
         return messages + _further_losses(images, options.label_set)
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         fits = image.part is None or part_of(image.path) is image.part
         return image.path if fits else f"{image.part}/{image.path}"
 

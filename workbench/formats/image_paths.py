@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
@@ -22,10 +23,11 @@ from workbench.domain.datasets import Dataset
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
 from workbench.domain.splits import part_named
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 
 IMAGES = "images"  # the folder of images in several formats
 LABELS = "labels"  # the folder of label files beside it
+MOST_NAME = 230  # bytes of the name of a file or folder; systems allow 255 with all endings
 MOST_ABOVE = 4  # folders above a dataset in which its images are looked for
 
 _MOST_ENTRIES, _MOST_FOLDERS = 5000, 20  # that are looked at when a folder is recognised
@@ -39,7 +41,8 @@ _WEB = ("http", "https", "file")  # whose URLs are percent-encoded
 _FOREIGN = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "#recycle", "lost+found"})
 
 _PORTS = [f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)]  # devices of Windows
-_RESERVED = frozenset({"con", "prn", "aux", "nul", *_PORTS, IMAGES, LABELS})
+DEVICES = frozenset({"con", "prn", "aux", "nul", *_PORTS})  # names that no file can have there
+_RESERVED = DEVICES | {IMAGES, LABELS}
 _NO_NAME = frozenset('<>:"/\\|?*%')
 
 
@@ -247,23 +250,44 @@ def stems(paths: Sequence[str]) -> list[str]:
     return [stem if counts[stem.lower()] == 1 else path for path, stem in pairs]
 
 
+def short_name(name: str, ending: str = "") -> str:
+    """The name of a file or folder, shortened if it is longer than systems allow; a checksum keeps
+    different ones apart. `ending` is kept."""
+    if len((name + ending).encode(errors="replace")) <= MOST_NAME:
+        return name + ending
+    end = f"~{zlib.crc32(name.encode(errors='replace')):08x}{ending}"
+    start = name.encode(errors="replace")[: max(1, MOST_NAME - len(end.encode(errors="replace")))]
+    return start.decode(errors="ignore").rstrip(". ") + end
+
+
 def as_file_name(label: str) -> str:
     """A label as the name of a folder or file on every system.
 
     Characters that are not allowed are percent-encoded, as is the first one of names that have a
-    meaning of their own. `from_file_name` is the inverse.
+    meaning of their own. `from_file_name` is the inverse, except for names that are shortened.
     """
     name = "".join(_encoded(sign) if sign in _NO_NAME or sign < " " else sign for sign in label)
     stem = name.split(".", 1)[0].lower()
     if name[:1] in (".", " ") or stem in _RESERVED or part_named(name) or is_image(name):
         name = _encoded(name[:1]) + name[1:] if name[:1] != "%" else name
-    return name[:-1] + _encoded(name[-1]) if name[-1:] in (".", " ") else name
+    return short_name(name[:-1] + _encoded(name[-1]) if name[-1:] in (".", " ") else name)
 
 
 def from_file_name(name: str) -> str:
     """The label that `as_file_name` wrote as `name`; any other name is a label as it is."""
     label = unquote(name)
     return label if label != name and as_file_name(label) == name else name
+
+
+def shortened_labels(labels: Sequence[str]) -> list[Message]:
+    """The message on labels that are too long for the name of a folder or file."""
+    n = sum(from_file_name(as_file_name(label)) != label for label in labels)
+    message = counted(
+        n,
+        "{n:,} label is shortened: the name of a folder or file cannot be as long.",
+        "{n:,} labels are shortened: the names of folders and files cannot be as long.",
+    )
+    return [message] if n else []
 
 
 def _encoded(sign: str) -> str:

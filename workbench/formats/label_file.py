@@ -103,6 +103,7 @@ class LabelFileFormat(DatasetFormat):
         "A row for each label of an image or box, with its label set, author, confidence and part"
         " of the split. Images are also found by their content."
     )
+    absolute = True
     endings = (".json", ".csv", ".tsv", ".xlsx")
     carries = frozenset(Carry)
 

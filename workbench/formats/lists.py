@@ -61,6 +61,7 @@ class ListFormat(DatasetFormat):
         "The path of an image on each line, and a label after a tab, a comma, a semicolon or a"
         " space. Paths and labels may be in quotation marks."
     )
+    absolute = True
     endings = (".txt", ".lst", ".list", ".tsv")
     specific = False
 

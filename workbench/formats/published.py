@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from workbench.domain.datasets import Carry, Dataset, GivenLabel, ImageRecord, Region
+from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord, Region
 from workbench.domain.errors import KnownError, parsing, reason_of
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
@@ -24,6 +24,7 @@ from workbench.domain.projects import SUFFIX
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
 from workbench.files import read_regular, write_whole
+from workbench.formats.base import WriteOptions
 
 Heartbeats = Generator[None, None, None]
 Box = tuple[float, float, float, float]
@@ -361,12 +362,32 @@ def unparted_as_training(images: Iterable[ImageRecord]) -> list[Message]:
     return [message] if n else []
 
 
+def without_part(images: Sequence[ImageRecord], folder: str) -> list[Message]:
+    """The message on images without a part, which are in `folder`, where others have one."""
+    n = sum(image.part is None for image in images)
+    message = counted(
+        n,
+        "{n:,} image has no part of the split: it is in the folder “{folder}”.",
+        "{n:,} images have no part of the split: they are in the folder “{folder}”.",
+        folder=folder,
+    )
+    return [message] if 0 < n < len(images) else []
+
+
 def below(path: str, folder: str) -> str:
     """`path` inside of `folder` (without a slash at its end): as it is if it is there already."""
     return path if path.startswith(f"{folder}/") else f"{folder}/{path}"
 
 
 # labels
+
+
+def set_of_place(image: ImageRecord, options: WriteOptions) -> str:
+    """The label set that names the folder of an image: that of the options, else that of its first
+    label."""
+    if options.label_set != MAIN_SET or not image.labels:
+        return options.label_set
+    return image.labels[0].set
 
 
 def labels_in(labels: Iterable[GivenLabel], name: str) -> list[str]:

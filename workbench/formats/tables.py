@@ -68,6 +68,7 @@ class TableFormat(DatasetFormat):
         " validation and test gives the parts of a split; columns left, top, right and bottom (or"
         " xmin, ymin, xmax, ymax, or x, y, width, height) give a box."
     )
+    absolute = True
     endings = (".csv", ".tsv", ".xlsx", ".psv", ".tab")
     carries = frozenset({Carry.LABELS, Carry.LABEL_SETS, Carry.PARTS, Carry.BOXES})
     specific = False

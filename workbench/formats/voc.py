@@ -32,7 +32,14 @@ from workbench.formats.annotations import (
     labels_in,
     prepared,
 )
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.image_paths import (
     as_file_name,
     from_file_name,
@@ -40,6 +47,7 @@ from workbench.formats.image_paths import (
     inside,
     is_foreign,
     is_image,
+    shortened_labels,
     stems,
 )
 from workbench.formats.json_files import not_of_format
@@ -95,9 +103,9 @@ class PascalVoc(DatasetFormat):
         _write_lists(path, ready, names)
         lines = ["# label:color_rgb:parts:actions", *(f"{label}:::" for label in ready.labels)]
         _write_lines(path / LABELS, lines)
-        return ready.messages
+        return [*ready.messages, *shortened_labels(ready.labels)]
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         """Images are in the folder `JPEGImages`."""
         return f"{IMAGES}/{inside(image.path)}"
 

@@ -35,7 +35,14 @@ from workbench.formats.annotations import (
     pairs,
     prepared,
 )
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.image_paths import (
     IMAGES,
     LABELS,
@@ -72,6 +79,7 @@ class Yolo(DatasetFormat):
         " landmarks; outlines become boxes."
     )
     carries = frozenset({Carry.LABELS, Carry.SEVERAL, Carry.PARTS, Carry.BOXES, Carry.POINTS})
+    by_stem = True  # text files are called after images
 
     def recognises(self, path: Path) -> bool:
         """Whether the folder, or the file itself, names labels and parts."""
@@ -99,9 +107,9 @@ class Yolo(DatasetFormat):
         ready = prepared(dataset, options.label_set, limits)
         several = _keep_distinct(ready)
         _write(path, ready)
-        return [*ready.messages, *several]
+        return [*ready.messages, *several, *not_trained_on(ready.images)]
 
-    def place(self, image: ImageRecord) -> str:
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         """Images are in the folder of their part."""
         return _place(image)
 
@@ -352,6 +360,17 @@ def _keep_distinct(ready: Prepared) -> list[Message]:
         "{n:,} images are not listed: their names differ from others in the extension only.",
     )
     return [message] if lost else []
+
+
+def not_trained_on(images: Sequence[ImageRecord]) -> list[Message]:
+    """The message on images without a part, which YOLO ignores."""
+    n = sum(image.part is None for image in images)
+    message = counted(
+        n,
+        "{n:,} image has no part of a split: YOLO does not train on it.",
+        "{n:,} images have no part of a split: YOLO does not train on them.",
+    )
+    return [message] if n else []
 
 
 def _write(path: Path, ready: Prepared) -> None:

@@ -12,7 +12,14 @@ from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, Imag
 from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, mark
 from workbench.formats.annotations import Gathering, ImageNotes, Limits, labels_in, prepared
-from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.base import (
+    AS_IT_IS,
+    FORMATS,
+    DatasetFormat,
+    Reading,
+    ReadOptions,
+    WriteOptions,
+)
 from workbench.formats.image_paths import (
     IMAGES,
     LABELS,
@@ -22,9 +29,11 @@ from workbench.formats.image_paths import (
     from_file_name,
     image_files,
     inside,
+    shortened_labels,
 )
 from workbench.formats.json_files import not_of_format
-from workbench.formats.yolo import DATA, names_of, read_yaml, write_yaml
+from workbench.formats.published import set_of_place
+from workbench.formats.yolo import DATA, names_of, not_trained_on, read_yaml, write_yaml
 
 TITLE = "YOLO"
 FOLDERS = {Part.TRAIN: "train", Part.VALIDATION: "val", Part.TEST: "test"}
@@ -37,6 +46,7 @@ class YoloClasses(DatasetFormat):
     title = mark("YOLO classification")
     about = mark("Folders train, val and test with a folder of images for each label.")
     carries = frozenset({Carry.LABELS, Carry.PARTS})
+    needs_images = True
 
     def recognises(self, path: Path) -> bool:
         """Whether the folder has one of training images, with a folder for each label."""
@@ -62,12 +72,11 @@ class YoloClasses(DatasetFormat):
             for label in ready.labels:
                 (path / part / as_file_name(label)).mkdir(parents=True, exist_ok=True)
         write_yaml(path / DATA, {"names": dict(enumerate(ready.labels))})
-        return ready.messages
+        return [*ready.messages, *shortened_labels(ready.labels), *not_trained_on(ready.images)]
 
-    def place(self, image: ImageRecord, label_set: str = MAIN_SET) -> str:
-        """Images are in the folder of their part and label: that of `label_set`, or else the
-        first."""
-        labels = labels_in(image.labels, label_set) or list(image.labels)
+    def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
+        """Images are in the folder of their part and label."""
+        labels = labels_in(image.labels, set_of_place(image, options))
         folders = [FOLDERS[image.part]] if image.part else []
         folders += [as_file_name(one.label) for one in labels[:1]]
         path = inside(image.path)

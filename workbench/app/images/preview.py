@@ -304,10 +304,10 @@ def _checked(
     missing: list[ImageRecord] = []
     for image in images if known.images else islice(images, MOST_CHECKED):
         checked += 1
-        if checked % 64 == 0:
+        if checked % 16 == 0:
             yield
         if known.images is not None:
-            missing += [image] if known.images.find(image)[0] is None else []
+            missing += [image] if known.images.find(image, base.absolute())[0] is None else []
         else:
             missing += [image] if locate(base, image.path) is None else []
     if missing and known.images is None:

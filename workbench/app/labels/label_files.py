@@ -1,18 +1,16 @@
-"""Import and export of labels in any dataset format."""
+"""Import of labels in any dataset format; `label_export` writes them."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
 
 from workbench.app.jobs import (
     Failed,
@@ -34,24 +32,16 @@ from workbench.app.labels.reading import (
 )
 from workbench.app.session import Session
 from workbench.app.training.splitting import take_split
-from workbench.domain.crops import Crop
-from workbench.domain.datasets import (
-    Dataset,
-    DeclaredSet,
-    GivenLabel,
-    ImageRecord,
-    Region,
-)
-from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.formats import IMPORTABLE_SETS, enumerated
+from workbench.domain.datasets import DeclaredSet, ImageRecord
+from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.import_reports import Decision, ImportReport, Skipped
-from workbench.domain.splits import Part
+from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, counted
-from workbench.files import new_folder, replacing, writing
-from workbench.formats import FORMATS, OWN, DatasetFormat, WriteOptions
 from workbench.storage.project import Project
+from workbench.vision.headers import identify
 
 BATCH = 20_000  # records applied together
+HEARTBEAT = 32  # records that are found between two heartbeats
 
 
 @dataclass
@@ -95,19 +85,17 @@ def import_labels_task(
 
     def work() -> Steps[LabelImport]:
         read = yield from read_dataset(file, choices, known)
+        base = read.dataset.base.absolute()
         with Project.reading(folder) as project:
             index = ProjectImages(project)
         matched: list[PlacedRecord] = []
         skipped = [Skipped(Message(one.path), Message(one.reason)) for one in read.dataset.rejected]
         for number, record in enumerate(read.dataset.images, start=1):
-            if number % BATCH == 0:
+            if number % HEARTBEAT == 0:
                 yield None
-            image, reason = index.find(record)
+            image, reason = index.find(record, base)
             if image is None:
-                name = record.path or record.hash
-                place = place_of(file.name, record)
-                about = Message("{name} ({place})", name=name, place=place)
-                skipped.append(Skipped(about, reason))
+                skipped.append(_not_found(record, file.name, reason))
             else:
                 matched.append(PlacedRecord(image, record, file.name))
         decisions = tuple(decisions_about(file, read, choices))
@@ -119,6 +107,11 @@ def import_labels_task(
 
     apply = apply_each(applying(_ReadFile, store.begin), applying(_Matched, store.add))
     return Task(title, work, apply, finish=store.finish, kind="labels")
+
+
+def _not_found(record: ImageRecord, file: str, reason: Message) -> Skipped:
+    name, place = record.path or record.hash, place_of(file, record)
+    return Skipped(Message("{name} ({place})", name=name, place=place), reason)
 
 
 class _LabelStore:
@@ -182,20 +175,33 @@ def keep_report(session: Session, report: ImportReport) -> None:
 _FOUND = Message("")
 
 
+def image_bases(store: Project) -> list[str]:
+    """The folders that the paths of images are relative to: those of the sources, and the one that
+    all sources are in."""
+    bases = [source.base for source in store.images.sources()]
+    with contextlib.suppress(ValueError):  # none, or on several drives
+        bases.append(os.path.commonpath(bases))
+    return list(dict.fromkeys(bases))
+
+
 class ProjectImages:
     """The images of a project, found by a record's hash or path."""
 
     def __init__(self, store: Project) -> None:
         rows = store.images.index()
         self._by_hash = {hash_: id_ for id_, hash_, _ in rows}
-        self._by_path = PathIndex((path, id_) for id_, _, path in rows if path)
+        known = ((path, id_) for id_, _, path in rows if path)
+        self._by_path = PathIndex(known, image_bases(store))
 
-    def find(self, record: ImageRecord) -> tuple[int | None, Message]:
-        """Id of a record's image, or None and the reason."""
+    def find(self, record: ImageRecord, base: Path) -> tuple[int | None, Message]:
+        """Id of a record's image, or None and the reason; `base` is that of its dataset.
+
+        A file is read if only its content can tell, so that one call may take long.
+        """
         by_hash = self._by_hash.get(record.hash)
         if by_hash is not None:
             return by_hash, _FOUND
-        found = self._by_path.find(record.path) if record.path else []
+        found = self._found(record, base) if record.path else []
         if len(found) == 1:
             return found[0], _FOUND
         if found:
@@ -204,156 +210,20 @@ class ProjectImages:
             )
         return None, Message("not an image of this project")
 
-
-@dataclass(frozen=True)
-class LabelExport:
-    """Result of an export: the number of `labels`, and `notes` about what the format lacks."""
-
-    labels: int
-    notes: tuple[Message, ...] = ()
-
-
-def export_labels(
-    session: Session, path: Path, format: str = "", label_set: str = ""
-) -> LabelExport:
-    """Export all labels to `path` in the format called `format`, else that of its extension.
-
-    `label_set` is written by formats that have one set (the first with labels, if not given). A
-    file is replaced when complete; a folder must not exist, or be empty. Raises ValueRefused for an
-    unknown format, KnownError if it cannot be written.
-    """
-    chosen = written_format(path, format)
-    store = session.store
-    dataset = _dataset_of(store, whole=chosen.specific and chosen.name != OWN)
-    main = label_set or _main_set(store)
-    with writing(path), _target(path, chosen) as part:
-        notes = chosen.write(part, dataset, WriteOptions(store.labels.get(main).name))
-    labels = sum(
-        len(image.labels) + sum(len(region.labels) for region in image.regions)
-        for image in dataset.images
-    )
-    return LabelExport(labels, tuple(notes))
-
-
-def written_format(path: Path, name: str = "") -> DatasetFormat:
-    """The format called `name`, else that of the extension of `path`. Raises ValueRefused if there
-    is none that can be written."""
-    written = [format for format in FORMATS.values() if format.written]
-    if name:
-        found = [format for format in written if format.name == name]
-    else:
-        ending = path.suffix.lower()
-        found = [format for format in written if ending in format.endings]
-    if not found:
-        endings = sorted({ending for format in written for ending in format.endings})
-        allowed = Message("a name that ends in {endings}", endings=enumerated(endings, "or"))
-        if name:
-            allowed = Message(", ".join(format.name for format in written))
-        sentence = Message("Labels cannot be exported to {path}.", path=path)
-        raise ValueRefused(Message("format") if name else Message("file"),
-                           name or str(path), allowed, sentence)  # fmt: skip
-    return next((format for format in found if format.name == OWN), found[0])
-
-
-@contextmanager
-def _target(path: Path, format: DatasetFormat) -> Iterator[Path]:
-    """A temporary file or folder that becomes `path` when complete."""
-    if format.is_folder:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise KnownError(
-                "{path} exists and is not an empty folder.", "Choose a new folder.", path=path
-            )
-        with new_folder(path) as part:
-            yield part
-    else:
-        with replacing(path) as part:
-            yield part
-
-
-def _main_set(store: Project) -> str:
-    """The set that formats with one set write: the first one with labels."""
-    sets = store.labels.sets()
-    used = (
-        name for name in sets if any(n for label, n in store.labels.counts(name).items() if label)
-    )
-    return next(used, IMPORTABLE_SETS[0])
-
-
-def _dataset_of(store: Project, whole: bool) -> Dataset:
-    """The labels of a project as a dataset; with `whole`, also images without any.
-
-    Paths are relative to the folder that all images are in if `whole`, else absolute.
-    """
-    labels, of_crops = _given_labels(store)
-    paths: dict[int, tuple[str, str]] = {}
-    for id_, hash_, path in store.images.index():
-        if id_ not in paths or not os.path.exists(paths[id_][1]):
-            paths[id_] = hash_, path
-    base = _common_base(store) if whole else ""
-    # In the order of their import, so that a dataset comes out in the order it came in.
-    parts, files = store.splits.parts(), store.images.files(np.sort(store.images.ids()))
-    regions = _regions(store, of_crops, whole)
-    images = []
-    for id_, file in files.items():
-        if not whole and id_ not in labels and id_ not in regions:
-            continue
-        hash_, path = paths[id_]
-        images.append(
-            ImageRecord(
-                (os.path.relpath(path, base) if base else path).replace(os.sep, "/"),
-                tuple(labels.get(id_, ())),
-                parts.get(id_),
-                tuple(regions.get(id_, ())),
-                hash=hash_,
-                width=file.width,
-                height=file.height,
-            )
-        )
-    sets = {
-        name: DeclaredSet(one.names, one.exclusive) for name, one in store.labels.sets().items()
-    }
-    return Dataset(Path(base or "."), images, sets=sets)
-
-
-def _given_labels(
-    store: Project,
-) -> tuple[dict[int, list[GivenLabel]], dict[int, list[GivenLabel]]]:
-    """Labels by image, and by crop."""
-    labels: dict[int, list[GivenLabel]] = {}
-    of_crops: dict[int, list[GivenLabel]] = {}
-    same: dict[tuple[Any, ...], GivenLabel] = {}  # most labels are given to many images
-    for image, crop, *about in store.labels.values():
-        key = tuple(about)
-        if key not in same:
-            same[key] = GivenLabel(*about)
-        found, id_ = (labels, image) if crop is None else (of_crops, crop)
-        found.setdefault(id_, []).append(same[key])
-    return labels, of_crops
-
-
-def _common_base(store: Project) -> str:
-    """The folder that image paths of an export are relative to: that of the source, or the one that
-    all sources are in."""
-    bases = [source.base for source in store.images.sources()]
-    try:
-        return os.path.commonpath(bases) if bases else ""
-    except ValueError:  # several drives
-        return ""
-
-
-def _regions(
-    store: Project, labels: Mapping[int, list[GivenLabel]], whole: bool
-) -> dict[int, list[Region]]:
-    """The usable crops of each image, with their labels; without `whole`, only labelled ones."""
-    ids = store.crops.ids() if whole else list(labels)
-    found: dict[int, list[Region]] = {}
-    for crop in store.crops.get(ids):
-        if crop.rect is not None and (crop.usable or crop.id in labels):
-            found.setdefault(crop.image, []).append(_region(crop, labels.get(crop.id or 0, [])))
-    return found
-
-
-def _region(crop: Crop, labels: list[GivenLabel]) -> Region:
-    assert crop.rect is not None
-    left, top, right, bottom = map(float, crop.rect.as_tuple())
-    return Region((left, top, right, bottom), tuple(labels), crop.landmarks)
+    def _found(self, record: ImageRecord, base: Path) -> list[int]:
+        """Ids of the images that a record's path may mean: by its path as it is written, else by
+        the content of a copy in the dataset, else without the folders that the format has."""
+        path = record.path
+        if exact := self._by_path.at(f"{base.as_posix()}/{path}"):
+            return exact
+        found = self._by_path.find_as_written(path)
+        if len(found) == 1:
+            return found
+        if content := identify(base / path):
+            same = self._by_hash.get(content)
+            return found if same is None else [same]
+        found = found or self._by_path.find(path)
+        first, _, rest = path.partition("/")
+        if not found and rest and record.part and part_named(first) is record.part:
+            return self._by_path.find(rest)
+        return found

@@ -9,17 +9,24 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+# Folders that formats put images in, wherever these come from; in lower case.
+_GENERAL = frozenset(
+    {"images", "image", "imgs", "img", "data", "photos", "pictures", "jpegimages"}
+    | {"img_align_celeba", "img_celeba"}
+)
 
 
 class PathIndex(Generic[K]):
     """Known paths, looked up by a path as written in a file.
 
-    In this order, a written path means: the known path equal to it; the paths that end with it; if
-    it is absolute, as on another computer, those that share the most folders at its end. A written
-    name without a known extension also means the file with that name and any extension.
+    In this order, a written path means: the known path equal to it, from one of the `bases` if it
+    is relative; the paths that end with it; if it is absolute, as on another computer, those that
+    share the most folders at its end. A written name without a known extension also means the file
+    with that name and any extension.
     """
 
-    def __init__(self, known: Iterable[tuple[str, K]]) -> None:
+    def __init__(self, known: Iterable[tuple[str, K]], bases: Iterable[str] = ()) -> None:
+        self._bases = [base.replace("\\", "/").rstrip("/") for base in bases]
         self._by_path: dict[str, K] = {}
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] | None = None
@@ -29,11 +36,32 @@ class PathIndex(Generic[K]):
                 self._by_name.setdefault(path.rsplit("/", 1)[-1], []).append(path)
             self._by_path[path] = key
 
+    def at(self, path: str) -> list[K]:
+        """The key of the file at a whole known path; none if there is none."""
+        clean = _clean(path)
+        return [self._by_path[clean]] if clean in self._by_path else []
+
     def find(self, written: str) -> list[K]:
-        """Keys of all files that `written` may mean; more than one if it is ambiguous."""
+        """Keys of all files that `written` may mean; more than one if it is ambiguous.
+
+        If it means none as it is written, the folders that formats put images in, such as `images`
+        or `data/images`, are left out.
+        """
+        clean = _clean(written)
+        found = self.find_as_written(clean)
+        while not found and (inner := _inside_general_folder(clean)):
+            clean = inner
+            found = self.find_as_written(clean)
+        return found
+
+    def find_as_written(self, written: str) -> list[K]:
+        """Like `find`, but with all folders as they are written."""
         clean = _clean(written)
         if clean in self._by_path:
             return [self._by_path[clean]]
+        inside = [f"{base}/{clean}" for base in self._bases]
+        if found := [self._by_path[path] for path in inside if path in self._by_path]:
+            return list(dict.fromkeys(found))
         alike = self._by_name.get(clean.rsplit("/", 1)[-1], [])
         found = _ending(alike, clean) or self._without_extension(clean)
         return list(dict.fromkeys(self._by_path[path] for path in found))
@@ -49,6 +77,12 @@ class PathIndex(Generic[K]):
         if not alike:
             return ()
         return [path for path in alike if _ending([path.rpartition(".")[0]], clean)]
+
+
+def _inside_general_folder(clean: str) -> str:
+    """A relative path without its first folder, if formats have such folders; else ""."""
+    first, _, rest = clean.partition("/")
+    return rest if first.lower() in _GENERAL else ""
 
 
 def _clean(written: str) -> str:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QLabel,
     QLineEdit,
+    QMessageBox,
     QPushButton,
     QWidget,
 )
 
 from workbench.app.images.relinking import moved_sources, relink_task
-from workbench.app.labels.label_files import export_labels
+from workbench.app.labels.label_export import (
+    NO_CHOICES,
+    ExportChoices,
+    ImageCopies,
+    LabelExport,
+    export_task,
+)
 from workbench.domain.datasets import Carry
 from workbench.domain.images import Source
 from workbench.domain.text import plural, tr
@@ -35,37 +42,52 @@ def choose_export_file(context: Context, parent: QWidget) -> None:
     start = str(Path.home() / f"{name}{default}")
     title = tr("Export labels")
     chosen, pattern = QFileDialog.getSaveFileName(parent, title, start, ";;".join(formats))
-    if chosen:
-        file = Path(chosen)
-        format, ending = formats.get(pattern, ("", default))
-        if not file.suffix:
-            file = file.with_suffix(ending)
-        elif file.suffix.lower() not in FORMATS.find(format).endings if format else ():
-            format = ""  # the extension that was typed decides
-        export_to(context, file, format)
+    if not chosen:
+        return
+    file = Path(chosen)
+    format, ending = formats.get(pattern, ("", default))
+    known = {ending for _, ending in formats.values()}
+    if file.suffix.lower() not in known:
+        file = file.with_name(f"{file.name}{ending}")
+        if file.exists() and not _may_replace(file, parent):  # the file dialog has not seen it
+            return
+    elif file.suffix.lower() not in FORMATS.find(format).endings if format else ():
+        format = ""  # the extension that was typed decides
+    export_to(context, file, ExportChoices(format))
 
 
-def export_to(context: Context, path: Path, format: str = "", label_set: str = "") -> bool:
-    """Export all labels to a file or folder and show how many; return whether it was written.
+def _may_replace(file: Path, parent: QWidget) -> bool:
+    """Whether the user wants to replace a file."""
+    text = tr("{file} already exists. Replace it?").format(file=file.name)
+    answer = QMessageBox.question(parent, tr("Export labels"), text)
+    return answer is QMessageBox.StandardButton.Yes
 
-    `format` and `label_set` as in `export_labels`.
-    """
+
+def export_to(context: Context, path: Path, choices: ExportChoices = NO_CHOICES) -> bool:
+    """Export all labels to a file or folder in a job, and show how many at its end; return whether
+    it was started."""
     with context.reporting_errors():
-        exported = export_labels(context.session, path, format, label_set)
-        text = plural(
-            exported.labels,
-            "{n:,} label exported to {file}.",
-            "{n:,} labels exported to {file}.",
-            file=path.name,
-        )
-        notes = [tr(note) for note in exported.notes]
-        context.notify("\n".join([text, *notes]), "warn" if notes else "info")
+        task = export_task(context.session, path, choices)
+        context.session.start(task, done=lambda exported: _show_export(context, path, exported))
         return True
     return False
 
 
+def _show_export(context: Context, path: Path, exported: LabelExport) -> None:
+    text = plural(
+        exported.labels,
+        "{n:,} label exported to {file}.",
+        "{n:,} labels exported to {file}.",
+        file=path.name,
+    )
+    copied = plural(exported.images, "{n:,} image copied.", "{n:,} images copied.")
+    notes = [tr(note) for note in exported.notes]
+    lines = [text, *([copied] if exported.images else []), *notes]
+    context.notify("\n".join(lines), "warn" if notes else "info")
+
+
 class ExportFolderDialog(Dialog):
-    """Format, label set and new folder of an exported dataset."""
+    """Format, label set, images and new folder of an exported dataset."""
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,6 +104,7 @@ class ExportFolderDialog(Dialog):
         self.about.setWordWrap(True)
         self.label_set = QComboBox()
         self.label_set.addItems(list(context.session.labels.sets()))
+        images = self._choice_of_images()
         self.folder = QLineEdit(str(Path.home() / f"{context.session.name} dataset"))
         self.folder.textChanged.connect(self._show_format)
         choose = QPushButton(tr("Choose…"))
@@ -93,22 +116,34 @@ class ExportFolderDialog(Dialog):
         self.form.addRow(tr("Format"), self.format)
         self.form.addRow("", self.about)
         self.form.addRow(tr("Label set"), self.label_set)
+        self.form.addRow(tr("Images"), images)
         self.form.addRow(tr("New folder"), boxed(row((self.folder, 1), choose, spacing=8)))
-        note = QLabel(tr("Images are not copied."))
-        note.setProperty("role", "caption")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.export = buttons.addButton(tr("Export"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.export.setProperty("primary", True)
         self.export.setDefault(True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        column(self.form, note, buttons, on=self, margins=(16, 16, 16, 16), spacing=12)
+        column(self.form, buttons, on=self, margins=(16, 16, 16, 16), spacing=12)
         self._show_format()
+
+    def _choice_of_images(self) -> QWidget:
+        self.with_images = QCheckBox(tr("With the images"))
+        self.with_images.toggled.connect(self._show_format)
+        self.copies = QComboBox()
+        self.copies.setAccessibleName(tr("How images are exported"))
+        self.copies.addItem(tr("copied"), ImageCopies.COPY)
+        self.copies.addItem(tr("as hard links, which take no space"), ImageCopies.LINK)
+        return boxed(row(self.with_images, (self.copies, 1), spacing=8))
 
     def _show_format(self) -> None:
         format = FORMATS.find(self.format.currentData())
         self.about.setText(tr(format.about))
-        self.label_set.setEnabled(Carry.LABEL_SETS not in format.carries)
+        self.label_set.setEnabled(Carry.LABEL_SETS not in format.carries or format.needs_images)
+        self.with_images.setEnabled(not format.needs_images)
+        if format.needs_images:
+            self.with_images.setChecked(True)
+        self.copies.setEnabled(self.with_images.isChecked())
         self.export.setEnabled(bool(self.folder.text().strip()))
 
     def _choose_folder(self) -> None:
@@ -119,10 +154,14 @@ class ExportFolderDialog(Dialog):
             self.folder.setText(chosen)
 
     def accept(self) -> None:
-        """Export, and close if it was written."""
+        """Start the export, and close if nothing is in its way."""
         label_set = self.label_set.currentText() if self.label_set.isEnabled() else ""
         folder = Path(self.folder.text().strip()).expanduser()
-        if export_to(self._context, folder, self.format.currentData(), label_set):
+        images = ImageCopies.NONE
+        if self.with_images.isChecked():
+            images = ImageCopies(self.copies.currentData())
+        choices = ExportChoices(self.format.currentData(), label_set, images)
+        if export_to(self._context, folder, choices):
             super().accept()
 
 
