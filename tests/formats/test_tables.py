@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import zipfile
 from pathlib import Path
 
@@ -444,6 +445,95 @@ def test_a_workbook_is_read_by_its_first_sheet_with_content(tmp_path: Path) -> N
     ]
     assert rejected(found) == [("t.xlsx, row 6", "the line has no image path")]
     assert [str(one) for one in found.remarks] == ["Only the first of 3 sheets is read."]
+
+
+def test_cells_are_read_as_people_see_them(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    noon = datetime.datetime(2024, 5, 1, 12, 30, 5)
+    shown = [
+        (7, "General", "7"),
+        (0.1 + 0.2, "General", "0.3"),
+        (7, "000", "007"),
+        (1.005, "0.00", "1.01"),
+        (-2.5, "0", "-3"),
+        (0.5, "0%", "50%"),
+        (0.125, "0.0%", "12.5%"),
+        (True, "General", "TRUE"),
+        (noon, "yyyy-mm-dd", "2024-05-01"),
+        (noon, "dd\\.mm\\.yyyy", "01.05.2024"),
+        (noon, "[$-407]d\\.m\\.yy;@", "1.5.24"),
+        (noon, "yyyy-mm-dd hh:mm:ss", "2024-05-01 12:30:05"),
+        (noon.time(), "h:mm", "12:30"),
+        (noon.date(), "yyyymmdd", "20240501"),
+    ]
+    sheet.append(["path", "category", "note"])
+    for at, (value, format, _) in enumerate(shown):
+        sheet.append([f"{at}.jpg", value, "x"])
+        sheet.cell(at + 2, 2).number_format = format
+    book.save(tmp_path / "t.xlsx")
+    found = read(tmp_path / "t.xlsx")
+    labels = [of_image["category"] for _, _, of_image in labels_of(found)]
+    assert labels == [text for _, _, text in shown]
+    assert found.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("value", "format", "reason"),
+    [
+        (datetime.date(2024, 5, 1), "mm-dd-yy", "how cell B3 is shown depends on the computer"),
+        (datetime.date(2024, 5, 1), "d mmm yyyy", "how cell B3 is shown depends on the computer"),
+        (datetime.date(2024, 5, 1), "dd/mm/yyyy", "how cell B3 is shown depends on the computer"),
+        (datetime.date(2024, 5, 1), "[$-F800]dddd", "how cell B3 is shown depends on the computer"),
+        (datetime.timedelta(hours=30), "[h]:mm", "how cell B3 is shown depends on the computer"),
+        (1234.5, "#,##0.0", "how cell B3 is shown depends on the computer"),
+        ("=A1&B1", "General", "the formula in cell B3 has no stored value"),
+        ("#N/A", "General", "cell B3 has the error #N/A"),
+    ],
+)
+def test_a_cell_that_is_shown_in_an_unknown_way_is_no_label(
+    tmp_path: Path, value: object, format: str, reason: str
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["path", "category"], ["a.jpg", "owl"], ["b.jpg", value], ["c.jpg", "auk"]):
+        sheet.append(row)
+    sheet["B3"].number_format = format
+    book.save(tmp_path / "t.xlsx")
+    found = read(tmp_path / "t.xlsx")
+    assert labels_of(found) == [
+        (2, "a.jpg", {"category": "owl"}),
+        (3, "b.jpg", {}),
+        (4, "c.jpg", {"category": "auk"}),
+    ]
+    assert [str(one) for one in found.remarks] == [
+        f"1 cell of the column “category” is not read as a label: {reason}."
+    ]
+    for name, column in (("path", "A"), ("set", "B"), ("label", "C")):
+        sheet[f"{column}1"] = name
+    sheet["B2"], sheet["C2"] = "view", "left"
+    sheet["C3"], sheet["C3"].number_format, sheet["B3"] = value, format, "view"
+    book.save(tmp_path / "l.xlsx")
+    found = read(tmp_path / "l.xlsx")
+    assert [str(one.reason) for one in found.rejected][:1] == [reason.replace("B3", "C3")]
+    assert len(found.images) == 1
+
+
+def test_a_formula_is_read_by_its_stored_value(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "t.xlsx", [["path", "category"], ["a.jpg", "=1"], ["b.jpg", "=2"]])
+    stored = tmp_path / "stored.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(stored, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                data = data.replace(b'<c r="B2">', b'<c r="B2" t="str">')
+                data = data.replace(b'<c r="B3">', b'<c r="B3" t="str">')
+                data = data.replace(b"<f>1</f><v />", b"<f>1</f><v>owl</v>")
+                assert b"owl" in data
+            new.writestr(name, data)
+    found = read(stored)
+    assert labels_of(found) == [(2, "a.jpg", {"category": "owl"}), (3, "b.jpg", {})]
+    assert found.remarks == []
 
 
 def test_workbooks_are_recognised_by_their_header(tmp_path: Path, monkeypatch) -> None:

@@ -48,7 +48,7 @@ from workbench.formats.rows import (
     unguarded,
     write_rows,
 )
-from workbench.formats.sheets import Cell
+from workbench.formats.sheets import Cell, shown_in
 from workbench.formats.text import decoded, read_opening
 
 VERSION = 1
@@ -214,7 +214,7 @@ class _TableReader(_Reader):
     def _record(self, line: int, cells: Sequence[str]) -> ImageRecord:
         path, digest, *label, part, left, top, right, bottom = cells
         labels = self._label(tuple(label))
-        path, digest = unguarded(path).strip(), digest.strip()
+        path, digest = unguarded(shown_in(path)).strip(), digest.strip()
         if not path and not digest:
             raise ValueError(Message("the line has neither a path nor a hash"))
         box = None
@@ -236,7 +236,11 @@ class _TableReader(_Reader):
             return found
         name, label, author, sure, annotator = cells
         found = self._given(
-            unguarded(name), unguarded(label), author, confidence_of(sure), unguarded(annotator)
+            unguarded(shown_in(name)),
+            unguarded(shown_in(label)),
+            author,
+            confidence_of(sure),
+            unguarded(shown_in(annotator)),
         )
         self._known[cells] = found
         return found

@@ -32,7 +32,7 @@ from workbench.formats.rows import (
     unguarded,
     write_rows,
 )
-from workbench.formats.sheets import Cell
+from workbench.formats.sheets import Cell, shown_in
 
 HEARTBEAT = 512  # rows between two heartbeats
 Row = tuple[int, list[str]]  # line number and cells
@@ -94,7 +94,7 @@ class TableFormat(DatasetFormat):
             except ValueError as error:
                 table.reject(line, reason_of(error))
         result.sets = declared(result.images, (name for name, _ in columns.sets))
-        result.remarks += [*table.remarks, *columns.remarks]
+        result.remarks += [*table.remarks, *columns.remarks, *columns.about_unread(table.header)]
         return result
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
@@ -121,6 +121,7 @@ class _Columns:
     annotator: int | None = None
     hash: int | None = None
     remarks: list[Message] = field(default_factory=list)
+    unread: dict[int, list[str]] = field(default_factory=dict)  # why cells of a column are no label
 
     @classmethod
     def of(cls, table: TableRows, rows: Sequence[Row], path_column: str) -> _Columns:
@@ -153,6 +154,17 @@ class _Columns:
             )
             self.remarks.append(remark)
 
+    def about_unread(self, header: Sequence[str]) -> Iterator[Message]:
+        """Remarks on cells that are not read as labels, with the first one of each column."""
+        for column, reasons in self.unread.items():
+            yield counted(
+                len(reasons),
+                "{n:,} cell of the column “{column}” is not read as a label: {reason}.",
+                "{n:,} cells of the column “{column}” are not read as labels; the first: {reason}.",
+                column=header[column],
+                reason=reasons[0],
+            )
+
     def _find_boxes(self, names: Sequence[str], rows: Sequence[Row]) -> None:
         for kind in (*_CORNERS, *_SIZED):
             if set(kind) <= set(names):
@@ -182,7 +194,7 @@ class _Columns:
 
     def record(self, line: int, cells: Sequence[str], base: Path) -> ImageRecord:
         """The record of a row. Raises ValueError with a Message."""
-        path = unguarded(cells[self.path]).strip()
+        path = unguarded(shown_in(cells[self.path])).strip()
         if not path:
             raise ValueError(Message("the line has no image path"))
         labels = tuple(self._labels(cells))
@@ -201,9 +213,16 @@ class _Columns:
 
     def _labels(self, cells: Sequence[str]) -> Iterator[GivenLabel]:
         sure = 1.0 if self.confidence is None else confidence_of(cells[self.confidence])
-        annotator = "" if self.annotator is None else composed(unguarded(cells[self.annotator]))
+        annotator = (
+            "" if self.annotator is None else composed(unguarded(shown_in(cells[self.annotator])))
+        )
         for name, i in self.sets:
-            if label := composed(unguarded(cells[i])):
+            try:
+                label = composed(unguarded(shown_in(cells[i])))
+            except ValueError as error:
+                self.unread.setdefault(i, []).append(reason_of(error))
+                continue
+            if label:
                 yield GivenLabel(name, label, confidence=sure, annotator=annotator)
 
     def _region(self, cells: Sequence[str], labels: tuple[GivenLabel, ...]) -> Region | None:

@@ -149,9 +149,10 @@ def _target(path: Path, format: DatasetFormat) -> Iterator[Path]:
 
 
 def _labels_in(format: DatasetFormat, path: Path, dataset: Dataset) -> Generator[None, None, int]:
-    """The number of labels in a written file or folder, which is read for that."""
-    if not _count(dataset):
-        return 0
+    """The number of labels in a written file or folder, which is read for that; the program's own
+    format has all."""
+    if format.name == OWN or not _count(dataset):
+        return _count(dataset)
     try:
         read = yield from format.read(path, ReadOptions())
     except KnownError:
