@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import threading
@@ -17,13 +18,16 @@ from workbench.app.images.importing import import_task
 from workbench.app.jobs import Cancelled, run_here, run_to_end
 from workbench.app.labels.label_export import ExportChoices, ImageCopies, export_task
 from workbench.app.labels.reading import ReadChoices
+from workbench.app.labels.reports import save_report
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.datasets import MAIN_SET, Carry
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
+from workbench.domain.import_reports import ImportReport, Skipped
 from workbench.domain.labels import Label, LabelSet
 from workbench.domain.splits import Part, SplitPlan
+from workbench.domain.text import Message
 from workbench.formats import FORMATS
 from workbench.storage.project import Project
 
@@ -401,3 +405,30 @@ def test_images_that_differ_in_their_extension_are_kept_in_yolo(tmp_path):
         "images/unassigned/b/1.jpg": "shut",
     }
     session.close()
+
+
+@pytest.mark.parametrize("name", ["label-file", "table", "list"])
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".xlsx"])
+def test_no_cell_is_a_formula_and_names_come_back(tmp_path, name, ending):
+    if ending not in FORMATS[name].endings:
+        return
+    names = ("=1+1", "+a", "-a", "@a", "'=1", "＝1", "''", "a=b", "-1")
+    files = tuple(f"{name}.jpg" for name in names)
+    images = drawn(tmp_path / "src", files)
+    labels = dict(zip(files, names, strict=True))
+    session = labelled(project(tmp_path / "First", images), images, labels, {})
+    path = tmp_path / f"out{ending}"
+    exported = export_labels(session, path, name, "category")
+    # Paths are absolute, so that labels are the cells that begin as formulas do.
+    assert exported.notes[0].startswith("7 cells begin as formulas do.")
+    second = project(tmp_path / "Second", images)
+    import_labels(second, path, ReadChoices(format=name))
+    assert labels_of(second, images) == labels
+    session.close()
+    second.close()
+
+
+def test_a_saved_report_has_no_formulas(tmp_path):
+    skipped = (Skipped(Message("=cmd.jpg"), Message("-x")),)
+    save_report(ImportReport(title=Message("Import"), skipped=skipped), tmp_path / "r.csv")
+    assert ["skipped", "'=cmd.jpg", "'-x"] in list(csv.reader((tmp_path / "r.csv").open()))

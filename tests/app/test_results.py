@@ -1,6 +1,8 @@
 """The results of a run: every figure leads to the images behind it."""
 
+import csv
 import dataclasses
+import io
 import time
 
 import numpy as np
@@ -11,6 +13,7 @@ from workbench.app.results.result_tables import (
     comparison_csv,
     matrix_csv,
     reliability_csv,
+    to_csv,
     views_csv,
 )
 from workbench.app.results.results import VIEW_HEAD, RunResults, Scope
@@ -189,6 +192,19 @@ def test_tables_as_csv(results):
     assert lines[1] == "owl,2,1,0"
     assert classes_csv(results, Scope()).splitlines()[2] == "puffin,0.6666666666666666,1.0,0.8,2"
     assert views_csv(results, Scope()).splitlines()[0] == "view,accuracy,images"
+
+
+def test_tables_have_no_formulas():
+    rows = [("=1+1", "-x"), ("@a", "+b"), ("-0.5", -0.5), ("\tx", "＝1"), ("plain", "'quoted'")]
+    text = to_csv(("name", "-value"), rows)
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["name", "'-value"],
+        ["'=1+1", "'-x"],
+        ["'@a", "'+b"],
+        ["-0.5", "-0.5"],
+        ["'\tx", "'＝1"],
+        ["plain", "'quoted'"],
+    ]
 
 
 def test_undefined_scores_are_empty_cells():

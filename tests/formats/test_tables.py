@@ -17,10 +17,11 @@ from workbench.domain.datasets import Dataset, DeclaredSet, GivenLabel, ImageRec
 from workbench.domain.errors import KnownError
 from workbench.domain.label_names import tidied
 from workbench.domain.splits import Part
+from workbench.domain.spreadsheets import unguarded
 from workbench.formats import FORMATS, WriteOptions, recognised
 from workbench.formats import rows as rows_module
 from workbench.formats import sheets as sheets_module
-from workbench.formats.rows import TextKind, kind_of, unguarded, write_rows
+from workbench.formats.rows import TextKind, kind_of, write_rows
 
 TABLE = FORMATS["table"]
 

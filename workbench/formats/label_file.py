@@ -28,6 +28,7 @@ from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.images import SkippedFile
 from workbench.domain.labels import Author
 from workbench.domain.splits import Part, part_named
+from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
@@ -45,7 +46,6 @@ from workbench.formats.rows import (
     may_be_text,
     open_table,
     plain_name,
-    unguarded,
     write_rows,
 )
 from workbench.formats.sheets import Cell, shown_in

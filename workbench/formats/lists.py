@@ -15,6 +15,7 @@ from workbench.domain.datasets import (
     ImageRecord,
     declared,
 )
+from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
 from workbench.formats.rows import (
@@ -30,7 +31,6 @@ from workbench.formats.rows import (
     may_be_text,
     plain_name,
     rejection,
-    unguarded,
     write_rows,
 )
 from workbench.formats.text import read_text, text_lines

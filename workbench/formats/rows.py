@@ -24,6 +24,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
 from workbench.domain.splits import part_named
+from workbench.domain.spreadsheets import STARTS, guarded, unguarded
 from workbench.domain.text import Message, counted
 from workbench.files import PART
 from workbench.formats.sheets import MOST_COLUMNS, Cell, SheetRows, first_texts, write_sheet
@@ -43,9 +44,6 @@ SMALL = 1 << 18  # bytes of a workbook that is quickly read
 
 IMAGE_ENDINGS = tuple(ending for format in IMAGE_FORMATS for ending in format.endings)
 _TABLES = (".csv", ".psv", ".tab", EXCEL)  # extensions of files that have a header
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_FORMULA_STARTS = frozenset("'=+-@\t\r")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 class TextKind(Enum):
@@ -363,7 +361,7 @@ def _write_text(path: Path, rows: Iterable[Sequence[Cell]], guard: _Guard) -> No
 
 
 def _may_need_care(cell: str) -> bool:
-    return cell[0] in _FORMULA_STARTS or not cell.isprintable()
+    return cell[0] in STARTS or not cell.isprintable()
 
 
 def _has_lines(row: Sequence[Cell]) -> bool:
@@ -381,15 +379,11 @@ class _Guard:
         return [self._safe(cell) for cell in row]
 
     def _safe(self, cell: Cell) -> Cell:
-        if isinstance(cell, str) and _FORMULA.match(cell):
-            self.count += 1
-            return f"'{cell}"
-        return cell
-
-
-def unguarded(cell: str) -> str:
-    """The text of a cell without the apostrophe that `write_rows` put in front."""
-    return cell[1:] if cell[:1] == "'" and _GUARDED.match(cell) else cell
+        if not isinstance(cell, str):
+            return cell
+        safe = guarded(cell)
+        self.count += safe is not cell
+        return safe
 
 
 def composed(text: str) -> str:

@@ -11,6 +11,7 @@ from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.labels import Author
 from workbench.domain.splits import part_named
+from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
 from workbench.formats.rows import (
@@ -29,7 +30,6 @@ from workbench.formats.rows import (
     number_of,
     open_table,
     plain_name,
-    unguarded,
     write_rows,
 )
 from workbench.formats.sheets import Cell, shown_in

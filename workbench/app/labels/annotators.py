@@ -16,6 +16,7 @@ from workbench.app.session import Session
 from workbench.domain.agreement import Agreement, Ratings, cohen, fleiss, images_an_hour, ratings
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Author, LabelSet, Role, Subject
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.domain.text import Message, counted
 from workbench.domain.values import Cells
 from workbench.files import write_whole, writing
@@ -219,6 +220,6 @@ def write_table(session: Session, path: Path) -> None:
     """
     text = io.StringIO()
     rows = [row.cells() for row in annotator_table(session)]
-    csv.writer(text, lineterminator="\n").writerows([HEAD, *rows])
+    csv.writer(text, lineterminator="\n").writerows(guarded_rows([HEAD, *rows]))
     with writing(path):
         write_whole(path, text.getvalue().encode())

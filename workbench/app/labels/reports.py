@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from workbench.domain.import_reports import ImportReport
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.files import replacing, writing
 
 
@@ -18,4 +19,4 @@ def save_report(report: ImportReport, file: Path) -> None:
     ):
         writer = csv.writer(out)
         writer.writerow(("kind", "subject", "details"))
-        writer.writerows(report.rows_of())
+        writer.writerows(guarded_rows(report.rows_of()))

@@ -27,6 +27,7 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import ImageInput
 from workbench.domain.runs import RunLabels
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.domain.text import Message, counted, mark
 from workbench.files import check_replaceable, move_into_place, unusable, writing
 from workbench.folders import check_printable
@@ -73,7 +74,7 @@ class PredictionCsv:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.partial.open("w", encoding="utf-8-sig", newline="")
         self._writer = csv.writer(self._file)
-        self._writer.writerow(self.columns())
+        self._writer.writerows(guarded_rows([self.columns()]))
         return self
 
     def __exit__(
@@ -98,7 +99,7 @@ class PredictionCsv:
     def write(self, rows: Sequence[CsvRow]) -> None:
         """Append rows; raises KnownError if the file cannot be written."""
         with writing(self.partial):
-            self._writer.writerows(self._cells(row) for row in rows)
+            self._writer.writerows(guarded_rows(self._cells(row) for row in rows))
             self._file.flush()
 
     def _cells(self, row: CsvRow) -> list[str]:

@@ -12,6 +12,7 @@ from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns
 from workbench.app.results.run_comparison import RunComparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.domain.values import Cell, Cells
 
 EPOCH_COLUMNS = (
@@ -31,8 +32,8 @@ def to_csv(header: Cells, rows: Iterable[Cells]) -> str:
     """A table as CSV text (RFC 4180 quoting, line feeds); None and NaN become empty cells."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([["" if _undefined(cell) else cell for cell in row] for row in rows])
+    shown = (["" if _undefined(cell) else cell for cell in row] for row in rows)
+    writer.writerows(guarded_rows([header, *shown]))
     return out.getvalue()
 
 

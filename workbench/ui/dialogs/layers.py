@@ -23,6 +23,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.assessments import LayerStudy
 from workbench.domain.backbones import backbone
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
@@ -302,7 +303,8 @@ class LayersDialog(Dialog):
         writer.writerow(("start", "stage", "features", "train_top1", "top1"))
         for study in self.studies:
             for one in study.found.layers:
-                writer.writerow((study.start, one.stage, one.features, one.train_top1, one.top1))
+                row = (study.start, one.stage, one.features, one.train_top1, one.top1)
+                writer.writerows(guarded_rows([row]))
         return text.getvalue()
 
     def done(self, result: int) -> None:

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import Theme
 
@@ -266,7 +267,7 @@ class FigureTable(QTableView):
         """The table as CSV, with a header."""
         text = io.StringIO()
         rows = [[column.title for column in self.figures.columns], *self.cells()]
-        csv.writer(text, lineterminator="\n").writerows(rows)
+        csv.writer(text, lineterminator="\n").writerows(guarded_rows(rows))
         return text.getvalue()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

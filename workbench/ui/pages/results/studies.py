@@ -11,6 +11,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.app.training.studies import StudyProgress, StudyQueue, study_progress
+from workbench.domain.spreadsheets import guarded_rows
 from workbench.domain.studies import Row, Study
 from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel
@@ -164,13 +165,12 @@ class StudySection(QWidget):
         """The table as CSV text: one row per variant, accuracies in [0, 1], times in seconds."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ("variant", "seeds", "mean", "interval", "difference", "interval", "p", "seconds")
-        )
+        head = ("variant", "seeds", "mean", "interval", "difference", "interval", "p", "seconds")
+        writer.writerow(head)
         for row in self._standing.rows if self._standing is not None else ():
             both = (row.accuracy.mean, row.accuracy.half, row.difference.mean, row.difference.half)
             numbers = [_plain(value) for value in (*both, row.p, row.seconds)]
-            writer.writerow((row.variant, len(row.values), *numbers))
+            writer.writerows(guarded_rows([(row.variant, len(row.values), *numbers)]))
         return text.getvalue()
 
 
