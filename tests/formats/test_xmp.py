@@ -87,6 +87,7 @@ def test_keywords_of_lightroom_and_digikam(folder):
             "a.xmp",
         ),
         ("below/b.png", labels(("view", "left"), ("", "jay")), "below/b.png.xmp"),
+        ("c.jpg", (), ""),
     ]
     assert dataset.sets == {
         "view": DeclaredSet(("left",), exclusive=False),
@@ -174,7 +175,7 @@ def test_a_damaged_sidecar_is_rejected_and_left_as_it_is(folder, damaged):
     write_files(folder, {"a.xmp": damaged})
     before = (folder / "a.xmp").read_bytes()
     dataset = read("xmp", folder)
-    assert [image.path for image in dataset.images] == ["below/b.png"]
+    assert [image.path for image in dataset.images if image.labels] == ["below/b.png"]
     assert [place for place, _ in rejects(dataset)] == ["a.xmp"]
     assert write(folder, ImageRecord("a.jpg", labels(("", "owl")))) == [
         "1 sidecar is left as it is: it cannot be read."
@@ -210,6 +211,16 @@ def test_losses_are_counted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.xmp"]
 
 
+def test_images_in_folders_and_without_sidecars_belong_to_the_dataset(tmp_path):
+    write(tmp_path / "2024" / "may", ImageRecord("a.jpg", labels(("view", "left"))))
+    write_files(tmp_path, {"2024/may/a.jpg": b"x", "2024/b.jpg": b"x", "c.txt": b"x"})
+    assert FORMATS["xmp"].recognises(tmp_path)
+    assert [(one.path, one.labels) for one in read("xmp", tmp_path).images] == [
+        ("2024/may/a.jpg", labels(("view", "left"))),
+        ("2024/b.jpg", ()),
+    ]
+
+
 def test_other_folders_are_not_recognised(tmp_path):
     write_files(tmp_path / "other", {"a.xmp": "<xml/>"})
     assert not FORMATS["xmp"].recognises(tmp_path / "other")
@@ -227,4 +238,4 @@ def test_what_is_written_is_read_again(tmp_path_factory, dataset):
     assert FORMATS["xmp"].write(folder, dataset, WriteOptions()) == []
     write_files(folder, dict.fromkeys((image.path for image in dataset.images), b"x"))
     found = by_path(read("xmp", folder))
-    assert found == {image.path: unplaced(image) for image in dataset.images if image.labels}
+    assert found == {image.path: unplaced(image) for image in dataset.images}

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
@@ -33,6 +32,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.text import Message, counted, mark
 from workbench.files import read_regular, regular_bytes, write_whole
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.image_paths import glimpsed
 from workbench.formats.published import (
     MOST_XML,
     files_below,
@@ -45,7 +45,7 @@ from workbench.formats.published import (
 
 ENDING = ".xmp"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-SEARCHED = 200  # files that are looked at to recognise a folder
+LEVELS = 2  # of folders that are looked at to recognise a dataset
 _NEW = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n <rdf:RDF xmlns:rdf="{rdf}">\n'
     '  <rdf:Description rdf:about="">\n  </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n'
@@ -84,8 +84,7 @@ class XmpSidecars(DatasetFormat):
 
     def recognises(self, path: Path) -> bool:
         with suppress(OSError, ValueError):
-            files = (file for file in islice(path.iterdir(), SEARCHED))
-            first = next((file for file in files if file.suffix.lower() == ENDING), None)
+            first = next(glimpsed(path, ENDING, LEVELS), None)
             return first is not None and b":xmpmeta" in regular_bytes(first, 4096)
         return False
 
@@ -103,6 +102,9 @@ class XmpSidecars(DatasetFormat):
                 reject(dataset, name, 0, error)
             else:
                 dataset.images += [ImageRecord(image, labels, file=name) for image in images]
+        described = {image.path for image in dataset.images}
+        others = (name for name in sorted(beside.names) if name not in described)
+        dataset.images += map(ImageRecord, others)
         found: dict[str, dict[str, None]] = {}
         for image in dataset.images:
             for one in image.labels:
