@@ -15,7 +15,7 @@ from PIL import Image
 from tests.fixtures.imports import export_labels, import_labels
 from tests.formats.strategies import read_dataset
 from workbench.app.images.importing import import_task
-from workbench.app.jobs import Cancelled, run_here, run_to_end
+from workbench.app.jobs import Cancelled, Done, run_here, run_to_end
 from workbench.app.labels.label_export import ExportChoices, ImageCopies, export_task
 from workbench.app.labels.reading import ReadChoices
 from workbench.app.labels.reports import save_report
@@ -33,8 +33,7 @@ from workbench.storage.project import Project
 
 WRITTEN = [format for format in FORMATS.values() if format.written]
 FOLDERS = [format.name for format in WRITTEN if format.is_folder]
-# Only boxes have labels in these.
-BOXES_ONLY = ("yolo",)
+BOXES_ONLY = tuple(format.name for format in WRITTEN if format.boxes_only)
 # Boxes have labels of the main set in these; in others they have none.
 PLAIN_BOXES = ("cub", "aircraft", "celeba", "cars", "dogs")
 NAMES = (
@@ -337,6 +336,27 @@ def test_images_without_a_file_are_named(session, images, tmp_path):
     assert note == "2 images are not copied, as their files are not found: 1.jpg, 1.jpg."
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_dataset_with_images_is_imported_as_it_was_exported(session, images, tmp_path, name):
+    path = tmp_path / "out"
+    export_labels(session, path, name, "category", ImageCopies.COPY)
+    second = Session(Project.create(tmp_path / "Second"))
+    choices = choices_for(name, path, "category")
+    choices = ReadChoices(sets=choices.sets, main=choices.main)
+    plain = {"category": "folder"} if name in ("folders", "yolo-classes") else None
+    assert isinstance(run_here(import_task(second, [path], plain, choices)), Done)
+    names = {hash_: Path(file).relative_to(images).as_posix()
+             for _, hash_, file in session.store.images.index()}  # fmt: skip
+    ids = {id_: names[hash_] for id_, hash_, _ in second.store.images.index()}
+    found = second.store.labels.of_images(list(ids), "category")
+    if name not in BOXES_ONLY:
+        assert {ids[id_]: "+".join(label) for id_, label in found.items()} == LABELS
+    if Carry.PARTS in FORMATS[name].carries:
+        parts = {ids[id_]: part for id_, part in second.store.splits.parts().items()}
+        assert parts == {one: part for one, part in PARTS.items() if one in ids.values()}
+    second.close()
+
+
 ODD = (
     "Owl.jpg",
     "owl.jpg",
@@ -393,7 +413,7 @@ def test_images_that_differ_in_their_extension_are_kept_in_yolo(tmp_path):
         crop = Crop(None, ids[name], 0, CropState.ADJUSTED, Rect(3, 4, 20, 30))
         session.store.labels.save_set(session.store.labels.get("expression").with_labels((label,)))
         session.store.labels.assign_crops([session.store.crops.save(crop).id], "expression", label)
-    exported = export_labels(session, tmp_path / "out", "yolo", "expression", ImageCopies.COPY)
+    exported = export_labels(session, tmp_path / "out", "yolo", images=ImageCopies.COPY)
     assert exported.labels == exported.images == 3
     assert "1 copy has another name" in exported.notes[0]
     read = read_dataset("yolo", tmp_path / "out")

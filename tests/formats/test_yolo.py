@@ -251,8 +251,8 @@ def test_an_image_is_placed_by_the_label_of_the_chosen_set(tmp_path):
     labels = (GivenLabel("view", "front"), GivenLabel("kind", "a/b"), GivenLabel("kind", "c"))
     image = ImageRecord("x/1.jpg", labels, Part.TEST)
     format = FORMATS["yolo-classes"]
-    assert format.place(image, WriteOptions("kind")) == "test/a%2Fb/x/1.jpg"
-    assert format.place(image) == "test/front/x/1.jpg"
+    assert format.place(image, WriteOptions("kind")) == "test/a%2Fb/x__1.jpg"
+    assert format.place(image) == "test/front/x__1.jpg"
     dataset = Dataset(tmp_path, [image], sets={"kind": DeclaredSet(("c", "con", "a/b"))})
     messages = format.write(tmp_path, dataset, WriteOptions("kind"))
     assert messages == [

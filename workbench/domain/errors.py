@@ -123,6 +123,7 @@ _CAUSES: dict[int, tuple[Message, str]] = {  # by error number: the reason, and 
         Message("Create its folder first, or choose another one."),
     ),
     errno.EEXIST: (Message("it exists already"), _OTHER_NAME),
+    errno.EXDEV: (Message("it is on another drive"), Message("Choose a folder on its drive.")),
     errno.ENOTEMPTY: (Message("the folder is not empty"), _OTHER_NAME),
     errno.ENAMETOOLONG: (Message("the name is too long"), Message("Choose a shorter name.")),
     errno.EINVAL: (Message("the name or the request is not valid"), _OTHER_NAME),

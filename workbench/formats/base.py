@@ -57,7 +57,8 @@ class DatasetFormat(ABC):
     such as CSV. `written` is false if it can only be read. `about` is a sentence for the manual.
     Exports name images by their `absolute` paths, or relative to the folder that all are in.
     `needs_images`: without copies of the images, a dataset has no labels or cannot name images.
-    `by_stem`: images that differ in their extension only cannot be told apart.
+    `by_stem`: images that differ in their extension only cannot be told apart. `boxes_only`: only
+    boxes have labels.
     """
 
     name: ClassVar[str]
@@ -70,6 +71,7 @@ class DatasetFormat(ABC):
     absolute: ClassVar[bool] = False
     needs_images: ClassVar[bool] = False
     by_stem: ClassVar[bool] = False
+    boxes_only: ClassVar[bool] = False
 
     @property
     def is_folder(self) -> bool:

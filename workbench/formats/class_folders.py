@@ -7,7 +7,7 @@ so on names its part of a split; it may be anywhere above the image.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +29,7 @@ from workbench.formats.base import (
     ReadOptions,
     WriteOptions,
 )
-from workbench.formats.image_paths import DEVICES, short_name
+from workbench.formats.image_paths import DEVICES, UNASSIGNED, short_name
 from workbench.formats.published import (
     files_below,
     is_image,
@@ -43,7 +43,6 @@ from workbench.formats.published import (
 
 Folders = tuple[str, ...]  # the folders above an image, the outer one first
 
-UNASSIGNED = "unassigned"  # folder of the images without a part, where others have one
 WRITTEN_PARTS = {Part.TRAIN: "train", Part.VALIDATION: "val", Part.TEST: "test"}
 NOT_IN_NAMES = frozenset('/\\:*?"<>|')  # not allowed in the names of folders on all systems
 SEARCHED = 100  # entries of a folder that are looked at to recognise it
@@ -133,8 +132,14 @@ def _labels_outside(folders: Iterable[Folders], level: int) -> bool:
     return innermost and len({one[:level] for one in paths}) > 1
 
 
-def place_in(image: ImageRecord, levels: Sequence[str], divided: bool = False) -> str:
-    """Relative path of an image in class folders for the label sets `levels`, the outer first.
+def place_in(
+    image: ImageRecord,
+    levels: Sequence[str],
+    divided: bool = False,
+    called: Callable[[str], str] | None = None,
+) -> str:
+    """Relative path of an image in class folders for the label sets `levels`, the outer first;
+    `called` has the name of the folder of a label (None: `folder_name`).
 
     The image's other folders become part of its name, so that images of one name stay apart. An
     image without a part has a folder `unassigned` if others are `divided` into parts.
@@ -144,7 +149,7 @@ def place_in(image: ImageRecord, levels: Sequence[str], divided: bool = False) -
         found = labels_in(image.labels, name)
         if not found:
             break
-        labels.append(folder_name(found[0]))
+        labels.append((called or folder_name)(found[0]))
     *above, file = PurePosixPath(image.path).parts
     if above and image.part and part_named(above[0]) is image.part:
         above = above[1:]
@@ -173,7 +178,7 @@ def folder_name(label: str) -> str:
     allowed = ("_" if sign in NOT_IN_NAMES or ord(sign) < 32 else sign for sign in label)
     name = "".join(allowed).rstrip(". ")
     stem = name.split(".", 1)[0].lower()
-    if not name or name.startswith(".") or stem in DEVICES:
+    if not name or name.startswith(".") or stem in DEVICES or name == UNASSIGNED:
         name = f"_{name}"
     return short_name(name)
 

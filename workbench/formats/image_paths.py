@@ -26,6 +26,7 @@ from workbench.domain.splits import part_named
 from workbench.domain.text import Message, counted
 
 IMAGES = "images"  # the folder of images in several formats
+UNASSIGNED = "unassigned"  # the folder of images without a part of a split, where others have one
 LABELS = "labels"  # the folder of label files beside it
 MOST_NAME = 230  # bytes of the name of a file or folder; systems allow 255 with all endings
 MOST_ABOVE = 4  # folders above a dataset in which its images are looked for
@@ -42,7 +43,7 @@ _FOREIGN = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "#recycle", "lost+fo
 
 _PORTS = [f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)]  # devices of Windows
 DEVICES = frozenset({"con", "prn", "aux", "nul", *_PORTS})  # names that no file can have there
-_RESERVED = DEVICES | {IMAGES, LABELS}
+_RESERVED = DEVICES | {IMAGES, LABELS, UNASSIGNED}
 _NO_NAME = frozenset('<>:"/\\|?*%')
 
 

@@ -46,6 +46,7 @@ from workbench.formats.base import (
 from workbench.formats.image_paths import (
     IMAGES,
     LABELS,
+    UNASSIGNED,
     below,
     cleaned,
     first_entries,
@@ -61,8 +62,8 @@ ENDINGS = (".yaml", ".yml")
 MOST_YAML = 1 << 20  # bytes of data.yaml
 # Makes nothing but texts, lists and mappings; PyYAML has it in C in its wheels.
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-UNDIVIDED = "unassigned"  # our own key for the images without a part
-KEYS = {"train": Part.TRAIN, "val": Part.VALIDATION, "test": Part.TEST, UNDIVIDED: None}
+# Our own key for the images without a part is the name of their folder.
+KEYS = {"train": Part.TRAIN, "val": Part.VALIDATION, "test": Part.TEST, UNASSIGNED: None}
 _OTHER_KEYS = {"valid": "val", "validation": "val"}
 _FOLDERS = {part: key for key, part in KEYS.items()}
 _TOLERANCE = 0.01  # by which a box may leave its image
@@ -80,6 +81,7 @@ class Yolo(DatasetFormat):
     )
     carries = frozenset({Carry.LABELS, Carry.SEVERAL, Carry.PARTS, Carry.BOXES, Carry.POINTS})
     by_stem = True  # text files are called after images
+    boxes_only = True
 
     def recognises(self, path: Path) -> bool:
         """Whether the folder, or the file itself, names labels and parts."""
@@ -136,7 +138,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     data = read_regular(file, most=MOST_YAML)
     if file.name == CLASSES:
         lines = data.decode("utf-8-sig", errors="replace").split("\n")
-        return {"names": [line.strip() for line in lines if line.strip()], UNDIVIDED: IMAGES}
+        return {"names": [line.strip() for line in lines if line.strip()], UNASSIGNED: IMAGES}
     with parsing(file):
         found = yaml.load(data, Loader=_Loader)  # noqa: S506
     if not isinstance(found, dict):

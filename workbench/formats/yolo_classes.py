@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import msgspec
+
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord
 from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, mark
-from workbench.formats.annotations import Gathering, ImageNotes, Limits, labels_in, prepared
+from workbench.formats.annotations import Gathering, ImageNotes, Limits, prepared
 from workbench.formats.base import (
     AS_IT_IS,
     FORMATS,
@@ -20,11 +22,12 @@ from workbench.formats.base import (
     ReadOptions,
     WriteOptions,
 )
+from workbench.formats.class_folders import place_in
 from workbench.formats.image_paths import (
     IMAGES,
     LABELS,
+    UNASSIGNED,
     as_file_name,
-    below,
     first_entries,
     from_file_name,
     image_files,
@@ -75,13 +78,11 @@ class YoloClasses(DatasetFormat):
         return [*ready.messages, *shortened_labels(ready.labels), *not_trained_on(ready.images)]
 
     def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
-        """Images are in the folder of their part and label."""
-        labels = labels_in(image.labels, set_of_place(image, options))
-        folders = [FOLDERS[image.part]] if image.part else []
-        folders += [as_file_name(one.label) for one in labels[:1]]
-        path = inside(image.path)
-        # The folder of an image without a label would be read as one.
-        return below("/".join(folders), path if labels else path.replace("/", "%2F"))
+        """Images are in the folder of their part and label, without folders of their own: the inner
+        ones would be read as labels by other programs."""
+        label_set = set_of_place(image, options)
+        inner = msgspec.structs.replace(image, path=inside(image.path))
+        return place_in(inner, (label_set,), options.divided, as_file_name)
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, Part | None]]:
@@ -104,8 +105,10 @@ def _has_labels(folder: Path) -> bool:
 def _label_folders(path: Path) -> list[str]:
     """Labels of the folders in all parts and beside them, sorted."""
     found = list(_folders(path))
-    inner = [folder for one, part in found if part for folder, _ in _folders(one)]
+    divided = [one for one, part in found if part or one.name == UNASSIGNED]
+    inner = [folder for one in divided for folder, _ in _folders(one)]
     names = {one.name for one in [*inner, *(one for one, part in found if not part)]}
+    names -= {UNASSIGNED}
     return sorted(map(from_file_name, names))
 
 
@@ -115,7 +118,7 @@ def _drafts(path: Path, gathering: Gathering) -> Generator[None, None, list[Imag
     for image in images:
         folders = image.split("/")[:-1]
         part = part_named(folders[0]) if folders else None
-        labels = folders[1:] if part else folders
+        labels = folders[1:] if part or folders[:1] == [UNASSIGNED] else folders
         draft = ImageNotes(image, part)
         if labels:
             draft.labels.append(GivenLabel(MAIN_SET, from_file_name(labels[0])))

@@ -31,6 +31,7 @@ from workbench.domain.datasets import (
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.images import ImageFile
+from workbench.domain.labels import Subject
 from workbench.domain.reports import Progress, remaining_seconds
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
@@ -246,7 +247,7 @@ class _Exported:
             name: DeclaredSet(one.names, one.exclusive) for name, one in store.labels.sets().items()
         }
         dataset = Dataset(Path(base or "."), images, sets=sets)
-        main = store.labels.get(label_set or _main_set(store)).name
+        main = store.labels.get(label_set or _main_set(store, format)).name
         options = WriteOptions(main, divided=any(image.part for image in images))
         return cls(format, dataset, options, files, _count(dataset), len(ids) - len(named))
 
@@ -406,7 +407,7 @@ def _link(file: Path, target: Path) -> None:
             raise
         raise KnownError(
             "{path} cannot be linked: {reason}.",
-            "Copy the images instead; links are possible on one drive only, if it has them.",
+            "Copy the images instead.",
             path=file,
             reason=reason_of(error),
         ) from error
@@ -415,13 +416,15 @@ def _link(file: Path, target: Path) -> None:
 # the labels of a project
 
 
-def _main_set(store: Project) -> str:
-    """The set that formats with one set write: the first one with labels."""
+def _main_set(store: Project, format: DatasetFormat) -> str:
+    """The set that a format with one set writes: the first one with labels, of boxes if only these
+    have labels."""
     sets = store.labels.sets()
-    used = (
+    used = [
         name for name in sets if any(n for label, n in store.labels.counts(name).items() if label)
-    )
-    return next(used, IMPORTABLE_SETS[0])
+    ]
+    of_boxes = [name for name in used if sets[name].subject is Subject.CROP and format.boxes_only]
+    return next(iter([*of_boxes, *used]), IMPORTABLE_SETS[0])
 
 
 def _places(store: Project) -> dict[int, tuple[str, str]]:
