@@ -3,14 +3,16 @@
 import pytest
 
 from tests.fixtures.imports import export_labels, import_labels
-from workbench.app.labels.label_intake import LabelIntake, PlacedRecord
+from workbench.app.labels.label_intake import LabelIntake
+from workbench.app.labels.reading import PlacedRecord
 from workbench.app.session import Session
 from workbench.app.training.splitting import take_split
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.datasets import DeclaredSet, GivenLabel, ImageRecord, Region
 from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
-from workbench.domain.labels import Author, Subject
+from workbench.domain.import_reports import DecisionKind
+from workbench.domain.labels import Author, LabelSet, Subject
 from workbench.domain.splits import Part
 from workbench.storage.bulk_labels import ImportedLabel
 from workbench.storage.project import Project
@@ -80,14 +82,124 @@ def test_a_new_set_of_boxes_describes_crops(images):
     assert intake.new_sets == ["mood"]
 
 
-def test_boxes_of_one_image_with_two_labels_of_a_set_of_images_conflict(images):
-    both = [
-        Region((at, 0, at + 9, 9), (GivenLabel("", name),)) for at, name in ((0, "a"), (50, "b"))
+def box(at: int, *labels: str, label_set: str = "") -> Region:
+    return Region((at, 0, at + 9, 9), tuple(GivenLabel(label_set, label) for label in labels))
+
+
+def test_labels_of_boxes_without_a_set_go_to_a_set_of_crops(images):
+    intake = given(images, record(1, GivenLabel("", "farm"), regions=(box(0, "a"), box(50, "b"))))
+    store = images.store
+    assert store.labels.of_images([1], "category") == {1: ("farm",)}
+    assert store.labels.get("object").subject is Subject.CROP
+    of_boxes = store.labels.of_crops(store.crops.ids(), "object")
+    assert sorted(of_boxes.values()) == [("a",), ("b",)]
+    assert (intake.conflicts, intake.new_sets, intake.boxes.added) == ([], ["object"], 2)
+    (decision,) = intake.decisions
+    assert (decision.about, decision.kind) == ("file.json", DecisionKind.LABEL_SET)
+    assert "“object”" in decision.value
+    again = given(images, record(1, regions=(box(50, "b"), box(0, "c"))))
+    assert sorted(store.labels.of_crops(store.crops.ids(), "object").values()) == [("b",), ("c",)]
+    assert (again.new_sets, again.boxes.added, len(again.decisions)) == ([], 0, 1)
+
+
+def test_two_labels_of_one_box_conflict(images):
+    intake = given(images, record(1, regions=(box(0, "a"), box(0, "b"))))
+    assert [(one.image, one.set) for one in intake.conflicts] == [("1.jpg", "object")]
+    assert images.store.labels.of_crops(images.store.crops.ids(), "object") == {}
+
+
+def test_a_set_of_crops_beside_one_of_images_is_named_after_it(images):
+    images.store.labels.save_set(LabelSet("mood"))
+    images.store.labels.save_set(LabelSet("mood of boxes"))  # of images, too
+    labels = (GivenLabel("mood", "sad"),)
+    intake = given(images, record(1, *labels, regions=(box(0, "calm", label_set="mood"),)))
+    assert images.store.labels.of_images([1], "mood") == {1: ("sad",)}
+    assert intake.new_sets == ["mood of boxes 2"]
+    assert images.store.labels.counts("mood of boxes 2")["calm"] == 1
+
+
+def test_a_new_set_of_images_and_boxes_becomes_two(images):
+    labels = (GivenLabel("mood", "sad"),)
+    given(images, record(1, *labels, regions=(box(0, "calm", label_set="mood"),)))
+    assert images.store.labels.get("mood").subject is Subject.IMAGE
+    assert images.store.labels.get("mood of boxes").names == ("calm",)
+
+
+def test_boxes_outside_of_their_image_are_skipped_and_others_cut_off(images):
+    outside = Region((120, 0, 140, 20), (GivenLabel("expression", "grin"),))
+    beyond = Region((90, 40, 130, 60), (GivenLabel("expression", "glad"),))
+    edge = Region((99.6, 0, 100.4, 10), (GivenLabel("expression", "calm"),))
+    intake = given(images, record(1, regions=(outside, beyond, edge), line=4))
+    assert crops(images) == {(90, 40, 100, 50): ("glad",), (99, 0, 100, 10): ("calm",)}
+    (skipped,) = intake.skipped
+    assert skipped.path == "1.jpg (file.json, entry 4)"
+    assert "(120, 0, 140, 20)" in skipped.reason
+    (decision,) = intake.decisions
+    assert (decision.about, decision.value.values["n"]) == ("1.jpg", 1)
+    with images.edit("Import"):
+        intake.finish()
+    assert [new.label for new in intake.new_labels] == ["glad", "calm"]
+
+
+def test_boxes_for_another_size_of_the_image_are_reported(images):
+    region = Region((0, 0, 50, 50))
+    intake = given(
+        images,
+        record(1, regions=(region,), width=50, height=100),
+        record(2, regions=(region,), width=100, height=50),
+    )
+    (decision,) = intake.decisions
+    assert decision.about == "1.jpg"
+    assert "50 × 100" in decision.value
+    assert "100 × 50" in decision.value
+
+
+def test_a_label_in_conflicts_alone_is_not_created(images):
+    def add(*records: PlacedRecord) -> LabelIntake:
+        intake = LabelIntake(images, SETS, {"mood": DeclaredSet(("unused",))})
+        for one in records:  # in batches of their own
+            with images.edit("Import"):
+                intake.add([one])
+        with images.edit("Import"):
+            intake.finish()
+        return intake
+
+    one, other = GivenLabel("", "a"), GivenLabel("", "b")
+    intake = add(record(1, one), record(1, other), record(2, other))
+    assert images.store.labels.get("category").names == ("b",)
+    assert [new.label for new in intake.new_labels] == ["b"]
+    moods = [GivenLabel("mood", label) for label in ("glad", "sad", "calm")]
+    intake = add(record(1, moods[0]), record(1, moods[1]), record(2, moods[2]))
+    assert images.store.labels.get("mood").names == ("unused", "calm")
+
+
+def test_a_new_set_without_a_label_is_not_created(images):
+    moods = [GivenLabel("mood", label) for label in ("glad", "sad")]
+    intake = given(images, record(1, moods[0]), record(1, moods[1]))
+    with images.edit("Import"):
+        intake.finish()
+    assert "mood" not in images.store.labels.sets()
+    assert (intake.new_sets, intake.new_labels) == ([], [])
+    assert [one.set for one in intake.conflicts] == ["mood"]
+
+
+def test_an_invisible_label_is_reported(images):
+    intake = given(images, record(1, GivenLabel("", "\u200b\ufeff"), line=3), record(2))
+    assert [(one.path, one.reason) for one in intake.skipped] == [
+        ("1.jpg (file.json, entry 3)", "the label has no visible character")
     ]
-    same = [Region((at, 0, at + 9, 9), (GivenLabel("", "a"),)) for at in (0, 50)]
-    intake = given(images, record(1, regions=tuple(both)), record(2, regions=tuple(same)))
-    assert images.store.labels.of_images([1, 2], "category") == {2: ("a",)}
-    assert [(one.image, one.set) for one in intake.conflicts] == [("1.jpg", "category")]
+    assert images.store.labels.get("category").names == ()
+
+
+def test_a_label_of_a_box_that_was_renamed_since_stays(images):
+    intake = given(images, record(1, regions=(box(0, "a"),)))
+    labels = images.store.labels
+    labels.save_set(labels.get("object").with_renamed("a", "b"), {"a": "b"})
+    again = PlacedRecord(1, ImageRecord("1.jpg", regions=(box(0, "a"),)), "file.json", 0.0)
+    intake = given(images, again)
+    with images.edit("Import"):
+        intake.finish()
+    assert labels.counts("object") == {"b": 1, "": 0}
 
 
 def test_two_parts_of_one_image_conflict(images):
@@ -102,7 +214,7 @@ def test_two_parts_of_one_image_conflict(images):
     (conflict,) = intake.conflicts
     assert (conflict.image, conflict.set) == ("1.jpg", "")
     places = [(one.label, one.place) for one in conflict.labels]
-    assert places == [("train", "file.json, line 1"), ("test", "file.json, line 4")]
+    assert places == [("train", "file.json, entry 1"), ("test", "file.json, entry 4")]
 
 
 def test_a_declared_set_has_its_unused_labels_in_order_and_its_kind(images):

@@ -15,7 +15,10 @@ from workbench.domain.import_reports import DecisionKind
 from workbench.ui.dialogs.import_reports import _CHANGES, ImportReportsDialog
 from workbench.ui.dialogs.importing import start_label_import
 
-CONFLICT = "path,category\nowl/owl1.jpg,Owl\nowl/owl1.jpg,jay\nnowhere.jpg,owl\nowl/owl2.jpg,owl\n"
+CONFLICT = (
+    "path,category\nowl/owl1.jpg,Owl\nowl/owl1.jpg,jay\nnowhere.jpg,owl\nowl/owl2.jpg,Owl\n"
+    "owl/owl3.jpg,tern\n"
+)
 
 
 def labels_file(folder: Path, text: str = CONFLICT) -> Path:
@@ -91,7 +94,7 @@ def test_conflicts_are_shown_with_their_places(report):
 
 
 def test_new_labels_that_resemble_others_come_first(report):
-    assert [line[1] for line in cells(report.new_labels)] == ["Owl", "jay"]
+    assert [line[1] for line in cells(report.new_labels)] == ["Owl", "tern"]
     assert "owl" in cells(report.new_labels)[0][2]
     assert cells(report.skipped) == [
         ["nowhere.jpg (found.csv, line 4)", "not an image of this project"]
@@ -122,9 +125,16 @@ def test_a_report_is_saved_as_csv_and_copied(report, tmp_path):
     with (tmp_path / "report.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["kind", "subject", "details"]
-    assert [row[0] for row in rows[1:3]] == ["conflict", "skipped"]
+    assert rows[1][:2] == ["import", "Import labels from found.csv"]
+    assert [row[1:] for row in rows if row[0] == "number"] == [
+        *(["5", "5 rows read"], ["2", "2 labels given"], ["2", "2 new labels"]),
+        *(["1", "1 conflict"], ["1", "1 file or line skipped"]),
+    ]
+    found = [row[0] for row in rows if row[0] not in ("kind", "import", "number")]
+    assert found == ["conflict", "skipped", "new label", "new label", "decided"]
     report.copy_button.click()
-    assert QGuiApplication.clipboard().text().startswith("conflict\towl/owl1.jpg\tcategory")
+    assert QGuiApplication.clipboard().text().startswith("import\tImport labels from found.csv")
+    assert "conflict\towl/owl1.jpg\tcategory" in QGuiApplication.clipboard().text()
 
 
 def test_changes_name_no_options_of_the_command_line():

@@ -7,6 +7,7 @@ conflicts, store labels) is decided in one place for all formats, in `workbench.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -87,6 +88,27 @@ class ImageRecord(msgspec.Struct, frozen=True, gc=False):
     hash: str = ""
     width: int = 0
     height: int = 0
+
+
+# Files whose records are entries or rows rather than lines, by extension.
+_ENTRIES = (".json", ".xml", ".mat")
+_ROWS = (".xlsx",)
+
+
+def place_in(file: str, number: int, entries: str = "") -> Message:
+    """Where a record stands in a file, for messages: a line, or an entry (of its list called
+    `entries`) or row, counted from 1; 0 for the whole file."""
+    ending = os.path.splitext(file)[1].lower()
+    if not number:
+        return Message("{file}", file=file)
+    if entries:
+        text = "{file}, entry {number} of “{list}”"
+        return Message(text, file=file, number=number, list=entries)
+    if ending in _ENTRIES:
+        return Message("{file}, entry {number}", file=file, number=number)
+    if ending in _ROWS:
+        return Message("{file}, row {line}", file=file, line=number)
+    return Message("{file}, line {line}", file=file, line=number)
 
 
 @dataclass(frozen=True)

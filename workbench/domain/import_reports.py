@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -82,7 +83,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `made_at` is in seconds since the epoch. Numbers of images: `added`; `known`, unchanged since an
     earlier import; `duplicates`, another file of a known image; `labelled`, with a label of the
-    import; `kept`, whose label by hand was kept instead. `rows` are the entries of label files.
+    import; `kept`, whose label by hand was kept instead. `rows` are the entries of label files,
+    `boxes` the new crops.
     `parts` is the number of images in each part of the split that came with the labels.
     """
 
@@ -94,6 +96,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     labelled: int = 0
     kept: int = 0
+    boxes: int = 0
     skipped: tuple[Skipped, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     new_sets: tuple[str, ...] = ()
@@ -116,6 +119,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
             counted(self.rows, "{n:,} row read", "{n:,} rows read"),
             counted(self.labelled, "{n:,} label given", "{n:,} labels given"),
             counted(self.kept, "{n:,} label by hand kept", "{n:,} labels by hand kept"),
+            counted(self.boxes, "{n:,} box added", "{n:,} boxes added"),
             counted(len(self.new_sets), "{n:,} new label set", "{n:,} new label sets"),
             counted(new, "{n:,} new label", "{n:,} new labels"),
             counted(conflicts, "{n:,} conflict", "{n:,} conflicts"),
@@ -124,7 +128,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         return [text for text in found if text.values["n"]]
 
     def rows_of(self) -> Iterator[ReportRow]:
-        """All findings as rows of a table, the conflicts first."""
+        """The numbers and all findings as rows of a table, the conflicts first among these."""
+        moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.made_at))
+        yield (mark("import"), str(self.title), Message(moment))
+        for text in self.counts():
+            yield (mark("number"), str(text.values["n"]), text)
+        for part, count in self.parts.items():
+            yield (mark("part"), part, counted(count, "{n:,} image", "{n:,} images"))
         for conflict in self.conflicts:
             yield (mark("conflict"), conflict.image, conflict_text(conflict))
         for one in self.skipped:

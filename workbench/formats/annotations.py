@@ -21,6 +21,7 @@ from workbench.domain.datasets import (
     ImageRecord,
     Region,
     declared,
+    place_in,
 )
 from workbench.domain.images import SkippedFile
 from workbench.domain.splits import Part
@@ -103,12 +104,7 @@ class Gathering:
 
     def reject(self, file: str, number: int, reason: str, entries: str = "") -> None:
         """List a malformed entry: its number in the file, or in its list called `entries`."""
-        place = Message("{file}, entry {number}", file=file, number=number)
-        if entries:
-            place = Message(
-                "{file}, entry {number} of “{list}”", file=file, number=number, list=entries
-            )
-        self.dataset.rejected.append(SkippedFile(place, reason))
+        self.dataset.rejected.append(SkippedFile(place_in(file, number, entries), reason))
 
     def rejecting(self, file: str, entries: str = "") -> Callable[[int, str], None]:
         """`reject` for the entries of one list."""

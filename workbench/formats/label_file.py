@@ -23,6 +23,7 @@ from workbench.domain.datasets import (
     GivenLabel,
     ImageRecord,
     Region,
+    place_in,
 )
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.images import SkippedFile
@@ -288,7 +289,7 @@ class _JsonReader(_Reader):
             try:
                 self._result.images.append(self._record(number, _checked(entry)))
             except ValueError as error:
-                place = Message("{file}, entry {number}", file=self._path.name, number=number)
+                place = place_in(self._path.name, number)
                 self._result.rejected.append(SkippedFile(place, reason_of(error)))
         if self._result.rejected and not self._result.images:
             raise self._refused(self._result.rejected[0].reason)

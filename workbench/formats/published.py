@@ -16,7 +16,15 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord, Region
+from workbench.domain.datasets import (
+    MAIN_SET,
+    Carry,
+    Dataset,
+    GivenLabel,
+    ImageRecord,
+    Region,
+    place_in,
+)
 from workbench.domain.errors import KnownError, parsing, reason_of
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
@@ -147,7 +155,7 @@ def unlisted_remark(file: str, n: int) -> list[Message]:
 
 def reject(dataset: Dataset, file: str, line: int, error: Exception) -> None:
     """List a malformed row, or the whole file if `line` is 0."""
-    place = Message("{file}, line {line}", file=file, line=line) if line else file
+    place = place_in(file, line) if line else file
     dataset.rejected.append(SkippedFile(place, reason_of(error)))
 
 

@@ -19,7 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from urllib.parse import unquote
 
-from workbench.domain.datasets import ImageRecord, Region
+from workbench.domain.datasets import ImageRecord, Region, place_in
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
@@ -115,10 +115,7 @@ class TableRows:
 
 def rejection(path: Path, line: int, reason: str) -> SkippedFile:
     """A malformed row of a file, with its line or row number."""
-    place = Message("{file}, line {line}", file=path.name, line=line)
-    if ending_of(path) == EXCEL:
-        place = Message("{file}, row {line}", file=path.name, line=line)
-    return SkippedFile(place, reason)
+    return SkippedFile(place_in(path.name, line), reason)
 
 
 def kind_of(path: Path, encoding: str = "") -> TextKind:

@@ -28,7 +28,6 @@ from workbench.domain.formats import (
 )
 from workbench.domain.images import SkippedFile
 from workbench.domain.import_reports import Decision
-from workbench.domain.label_names import tidied
 from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable
@@ -157,7 +156,7 @@ def plan_source(
         Origin.FOLDER if path.is_dir() else _kind(read),
         read.format.name,
         read.sets,
-        read.dataset.sets,
+        read.declared,
         absent or _remark(path, read),
         tuple(decisions_about(path, read, choices)),
     )
@@ -242,7 +241,7 @@ def _plan_folder(path: Path, levels: tuple[str, ...]) -> Generator[None, None, P
     planned = PlannedSource(plan, path, skipped=found.skipped)
     for name, naming, part in folders_above(path, found.images):
         given = labels_of_folders(naming, levels)
-        labels = tuple(one for one in given if one.set and tidied(one.label))
+        labels = tuple(one for one in given if one.set)
         said = labels or part is not None
         records = ((ImageRecord(name, labels, part), str(path / name)),) if said else ()
         planned.files.append(NamedFile(name, records))

@@ -26,8 +26,8 @@ from workbench.app.images.import_plan import (
 )
 from workbench.app.jobs import Failed, JobResult, Outcome, Steps, Task, apply_each, applying
 from workbench.app.labels.label_files import keep_report, report_of
-from workbench.app.labels.label_intake import LabelIntake, PlacedRecord
-from workbench.app.labels.reading import NO_CHOICES, ReadChoices
+from workbench.app.labels.label_intake import LabelIntake
+from workbench.app.labels.reading import NO_CHOICES, PlacedRecord, ReadChoices
 from workbench.app.session import Session
 from workbench.app.training.splitting import take_split
 from workbench.domain.datasets import ImageRecord
@@ -373,21 +373,27 @@ class _ImportStore:
         if isinstance(outcome, Failed):
             return
         parts = self._intake.parts_without_conflict
-        if parts:
-            name = self.result.plans[0].path.name if self.result.plans else str(self.title)
-            with self._session.edit(self.title, joined_to=self._edit):
+        with self._session.edit(self.title, joined_to=self._edit):
+            self._intake.finish()
+            if parts:
+                name = self.result.plans[0].path.name if self.result.plans else str(self.title)
                 take_split(self._session, parts, name)
         result = self.result
         result.labelled = self._intake.labelled
+        report = report_of(self._intake, self.title, parts)
         result.report = msgspec.structs.replace(
-            report_of(self._intake, self.title, parts),
+            report,
             added=result.added,
             known=result.known,
             duplicates=result.duplicates,
-            skipped=tuple(
-                Skipped(Message(one.path), Message(one.reason)) for one in result.skipped
+            skipped=(
+                *(Skipped(Message(one.path), Message(one.reason)) for one in result.skipped),
+                *report.skipped,
             ),
-            decisions=tuple(one for plan in result.plans for one in plan.decisions),
+            decisions=(
+                *(one for plan in result.plans for one in plan.decisions),
+                *report.decisions,
+            ),
         )
         keep_report(self._session, result.report)
 

@@ -21,10 +21,11 @@ from workbench.app.jobs import (
     apply_each,
     applying,
 )
-from workbench.app.labels.label_intake import LabelIntake, PlacedRecord
+from workbench.app.labels.label_intake import LabelIntake
 from workbench.app.labels.path_index import PathIndex
 from workbench.app.labels.reading import (
     NO_CHOICES,
+    PlacedRecord,
     ReadChoices,
     decisions_about,
     place_of,
@@ -100,7 +101,7 @@ def import_labels_task(
                 matched.append(PlacedRecord(image, record, file.name))
         decisions = tuple(decisions_about(file, read, choices))
         rows = len(read.dataset.images) + len(read.dataset.rejected)
-        yield _ReadFile(rows, read.sets, read.dataset.sets, tuple(skipped), decisions)
+        yield _ReadFile(rows, read.sets, read.declared, tuple(skipped), decisions)
         for at in range(0, len(matched), BATCH):
             yield _Matched(tuple(matched[at : at + BATCH]))
         return store.result
@@ -140,15 +141,16 @@ class _LabelStore:
         if isinstance(outcome, Failed):
             return
         parts = self._intake.parts_without_conflict
-        if parts:
-            with self._session.edit(self._title, joined_to=self._edit):
+        with self._session.edit(self._title, joined_to=self._edit):
+            self._intake.finish()
+            if parts:
                 take_split(self._session, parts, self._file.stem)
         report = report_of(self._intake, self._title, parts)
         self.result.report = msgspec.structs.replace(
             report,
             rows=self._read.rows,
-            skipped=self._read.skipped,
-            decisions=self._read.decisions,
+            skipped=(*self._read.skipped, *report.skipped),
+            decisions=(*self._read.decisions, *report.decisions),
         )
         keep_report(self._session, self.result.report)
 
@@ -160,6 +162,9 @@ def report_of(intake: LabelIntake, title: Message, parts: Mapping[int, Part]) ->
         made_at=time.time(),
         labelled=intake.labelled,
         kept=intake.kept,
+        boxes=intake.boxes.added,
+        skipped=tuple(intake.skipped),
+        decisions=tuple(intake.decisions),
         conflicts=tuple(intake.conflicts),
         new_sets=tuple(intake.new_sets),
         new_labels=tuple(intake.new_labels),

@@ -2,24 +2,31 @@
 
 Records are added batch by batch, in the owner's thread. A record never replaces a label by hand.
 Several labels of an exclusive set for one image are a conflict: none of them is given, and the
-image keeps what it had before the import.
+image keeps what it had before the import. Labels of boxes are given to crops: where the label set
+describes images, a set of crops beside it gets them.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-import numpy as np
-
-from workbench.app.labels.reading import place_of
+from workbench.app.labels.reading import PlacedRecord
+from workbench.app.mouths.box_crops import BoxCrops
 from workbench.app.session import Session
-from workbench.domain.crops import SAME_FACE_IOU, Crop, CropState
-from workbench.domain.datasets import DeclaredSet, GivenLabel, ImageRecord, Region
-from workbench.domain.geometry import Rect
-from workbench.domain.import_reports import Conflict, NewLabel, PlacedLabel
+from workbench.domain.datasets import MAIN_SET, DeclaredSet, GivenLabel
+from workbench.domain.formats import IMPORTABLE_SETS
+from workbench.domain.import_reports import (
+    Conflict,
+    Decision,
+    DecisionKind,
+    NewLabel,
+    PlacedLabel,
+    Skipped,
+)
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.labels import Author, LabelSet, Subject
 from workbench.domain.splits import Part
@@ -27,27 +34,9 @@ from workbench.domain.text import Message
 from workbench.storage.bulk_labels import ImportedLabel
 from workbench.storage.labels import Standing
 
-FROM_FILE = "file"  # detector of a crop that was created by a label file
 _MODEL = Author.MODEL.value
 PART_SET = ""  # of conflicts between parts of a split
-
-
-class PlacedRecord(NamedTuple):
-    """A record, the image that it describes, and the file that it is from, for messages.
-
-    A label that the image has is kept if it was given after `kept_since` (in seconds since the
-    epoch): its file is unchanged since it was imported from the same place.
-    """
-
-    image: int
-    record: ImageRecord
-    source: str
-    kept_since: float = math.inf
-
-    @property
-    def place(self) -> str:
-        """The file, with the line if it has lines."""
-        return place_of(self.source, self.record)
+OBJECTS = "object"  # label set of boxes in formats that do not name label sets
 
 
 class _Labelled(NamedTuple):
@@ -108,6 +97,11 @@ class LabelIntake:
 
     def __post_init__(self) -> None:
         self._names: dict[str, LabelNames] = {}
+        self._invisible: list[Skipped] = []
+        self._box_sets: dict[tuple[str, str], str] = {}  # by own set and that of the project
+        self._redirected: dict[tuple[str, str], Decision] = {}  # by file and own set
+        self._written: set[tuple[str, str]] = set()  # set and label, as records have them
+        self.boxes = BoxCrops(self.session)
         self._seen: dict[_Labelled, _Seen] = {}
         self._places: dict[int, PlacedRecord] = {}  # of the part of each image
         self._images: dict[_Labelled, PlacedRecord] = {}  # with conflicts
@@ -127,12 +121,23 @@ class LabelIntake:
             for subject, labels in self._conflicts.items()
         ]
 
+    @property
+    def decisions(self) -> list[Decision]:
+        """What was decided about boxes."""
+        return [*self._redirected.values(), *self.boxes.decisions]
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Labels and boxes that were not imported."""
+        return [*self._invisible, *self.boxes.skipped]
+
     def add(self, records: Sequence[PlacedRecord]) -> None:
         """Give the labels of some records, within an open edit."""
+        self._find_box_sets(records)
         kept = self._kept(records)
         self._declare(records, kept)
         sets = self.session.store.labels.sets()
-        crops = self._crops(records)
+        crops = self.boxes.add(records)
         by_set: dict[tuple[str, bool], list[_Given]] = {}
         for one in records:
             self._add_part(one)
@@ -142,11 +147,8 @@ class LabelIntake:
                     self._keep(name, one, given, kept[name, one.image])
                 elif name:
                     by_set.setdefault((name, False), []).append((one, one.image, given))
-            for name, subject, given in (
-                self._of_regions(one, crops, sets) if one.record.regions else ()
-            ):
-                of_crop = sets[name].subject is Subject.CROP
-                by_set.setdefault((name, of_crop), []).append((one, subject, given))
+            for name, crop, given in self._of_regions(one, crops) if one.record.regions else ():
+                by_set.setdefault((name, True), []).append((one, crop, given))
         for (name, is_crop), labels in by_set.items():
             give = self._give_one if sets[name].exclusive else self._give_several
             give(name, is_crop, labels)
@@ -163,18 +165,54 @@ class LabelIntake:
             self._conflict(subject, seen, written, one)
 
     def _of_regions(
-        self, one: PlacedRecord, crops: Mapping[int, Iterator[int]], sets: Mapping[str, LabelSet]
+        self, one: PlacedRecord, crops: Mapping[int, Iterator[int | None]]
     ) -> Iterator[tuple[str, int, GivenLabel]]:
-        """Set, crop and label of each label of a region; the image in place of the crop if the set
-        describes images."""
+        """Set, crop and label of each label of a region inside the image."""
         for region in one.record.regions:
             crop = next(crops[one.image])
-            for given in region.labels:
-                if name := self.sets.get(given.set):
-                    of_crop = sets[name].subject is Subject.CROP
-                    yield name, crop if of_crop else one.image, given
+            for given in region.labels if crop is not None else ():
+                if (name := self._of_boxes(given.set)) and crop is not None:
+                    yield name, crop, given
 
     # Sets and labels
+
+    def _of_boxes(self, own: str) -> str:
+        """The label set that gets the labels that boxes have in the set `own` of their file; "" if
+        they are not imported."""
+        name = self.sets.get(own, "")
+        return name and self._box_sets.get((own, name), name)
+
+    def _find_box_sets(self, records: Sequence[PlacedRecord]) -> None:
+        """Find a label set of crops for boxes whose set describes images, or will."""
+        found: dict[tuple[str, str], PlacedRecord] = {}
+        for one in records:
+            for region in one.record.regions:
+                for given in region.labels:
+                    if name := self.sets.get(given.set, ""):
+                        found.setdefault((given.set, name), one)
+        if not found:
+            return
+        sets = self.session.store.labels.sets()
+        of_images = {self.sets.get(given.set) for one in records for given in one.record.labels}
+        for (own, name), one in found.items():
+            if (own, name) not in self._box_sets:
+                of_crops = name in sets and sets[name].subject is Subject.CROP
+                free = name not in sets and name not in of_images
+                self._box_sets[own, name] = name if of_crops or free else _beside(own, name, sets)
+            self._note_box_set(own, name, one)
+
+    def _note_box_set(self, own: str, name: str, one: PlacedRecord) -> None:
+        to = self._box_sets[own, name]
+        if to != name and (one.source, own) not in self._redirected:
+            text = Message(
+                "labels of boxes are imported as the label set “{label_set}”: “{name}” describes"
+                " whole images",
+                label_set=to,
+                name=name,
+            )
+            self._redirected[one.source, own] = Decision(
+                one.source, text, DecisionKind.LABEL_SET, own
+            )
 
     def _kept(self, records: Sequence[PlacedRecord]) -> dict[tuple[str, int], Standing]:
         """The labels that images keep because they were given after `kept_since`, by set and
@@ -191,25 +229,40 @@ class LabelIntake:
         self, records: Sequence[PlacedRecord], kept: Mapping[tuple[str, int], Standing]
     ) -> None:
         """Add missing sets and labels."""
-        wanted: dict[str, dict[str, None]] = {}
-        on_crops: set[str] = set()
+        wanted: dict[tuple[str, bool], dict[str, None]] = {}
         for one in records:
             for given in one.record.labels:
                 name = self.sets.get(given.set)
                 if name and (name, one.image) not in kept:
-                    wanted.setdefault(name, {})[given.label] = None
+                    self._want(wanted, (name, False), given, one)
             for region in one.record.regions:
                 for given in region.labels:
-                    if name := self.sets.get(given.set):
-                        wanted.setdefault(name, {})[given.label] = None
-                        on_crops.add(name)
-        for name, labels in wanted.items():
-            self._add_labels(name, labels, name in on_crops)
+                    if name := self._of_boxes(given.set):
+                        self._want(wanted, (name, True), given, one)
+        for (name, on_crops), labels in wanted.items():
+            self._add_labels(name, labels, on_crops)
+
+    def _want(
+        self,
+        wanted: dict[tuple[str, bool], dict[str, None]],
+        label_set: tuple[str, bool],
+        given: GivenLabel,
+        one: PlacedRecord,
+    ) -> None:
+        """Note a label that a set must have; report one that is invisible."""
+        labels = wanted.setdefault(label_set, {})
+        if given.label not in labels and not tidied(given.label):
+            about = Message("{name} ({place})", name=one.record.path, place=one.place)
+            self._invisible.append(Skipped(about, Message("the label has no visible character")))
+        else:
+            labels[given.label] = None
 
     def _add_labels(self, name: str, written: Iterable[str], on_crops: bool) -> None:
         known = self.session.store.labels.sets()
         declared = next((self.declared[at] for at, to in self.sets.items()
-                         if to == name and at in self.declared), DeclaredSet())  # fmt: skip
+                         if (self._of_boxes(at) if on_crops else to) == name
+                         and at in self.declared), DeclaredSet())  # fmt: skip
+        self._written.update((name, label) for label in written)
         if name not in known:
             self.new_sets.append(name)
             subject = Subject.CROP if on_crops else Subject.IMAGE
@@ -225,6 +278,38 @@ class LabelIntake:
         self.new_labels += [NewLabel(name, label, names.like(label)) for label in new]
         self.session.store.labels.save_set(before.with_labels(tuple(new)))
         self._names[name] = LabelNames([*before.names, *new])
+
+    def finish(self) -> None:
+        """Remove new labels that are in conflicts alone, so that nothing has them, within an open
+        edit.
+
+        New labels that no record has stay: the files declare them.
+        """
+        for name in dict.fromkeys(new.set for new in self.new_labels):
+            counts, names = self.session.store.labels.counts(name), self._names_of(name)
+            written = {names.equal(label) for at, label in self._written if at == name}
+            unused = {
+                new.label
+                for new in self.new_labels
+                if new.set == name and new.label in written and not counts[new.label]
+            }
+            if unused:
+                self._remove_labels(name, unused)
+
+    def _remove_labels(self, name: str, gone: Collection[str]) -> None:
+        """Remove new labels, and their set if it is new and has no others."""
+        labels = self.session.store.labels
+        self.new_labels = [
+            new for new in self.new_labels if new.set != name or new.label not in gone
+        ]
+        known = labels.get(name)
+        left = tuple(label for label in known.labels if label.name not in gone)
+        self._names.pop(name)
+        if left or name not in self.new_sets:
+            labels.save_set(replace(known, labels=left))
+        else:
+            labels.remove_set(name)
+            self.new_sets.remove(name)
 
     def _names_of(self, name: str) -> LabelNames:
         if name not in self._names:
@@ -266,14 +351,14 @@ class LabelIntake:
             seen.given = True
             self.labelled += 1
             return True
-        now, author, _ = current
+        now, author, made_at = current
         seen.before = now
         if now == label:
             self.labelled += 1
             return False
-        if author is Author.HUMAN:
+        if author is Author.HUMAN or made_at > one.kept_since:
             seen.settled = True
-            self.kept += 1
+            self.kept += author is Author.HUMAN
             return False
         if place := self.elsewhere(one.image):
             self._note(subject, one, _place_given(now, place), _place_given(label, one.place))
@@ -362,40 +447,6 @@ class LabelIntake:
             if _Labelled(PART_SET, image) not in self._conflicts
         }
 
-    # Boxes
-
-    def _crops(self, records: Sequence[PlacedRecord]) -> dict[int, Iterator[int]]:
-        """Ids of the crops of each image's regions, in their order; missing ones are created."""
-        regions: dict[int, list[Region]] = {}
-        for one in records:
-            if one.record.regions:
-                regions.setdefault(one.image, []).extend(one.record.regions)
-        if not regions:
-            return {}
-        store = self.session.store
-        files = store.images.files(np.array(list(regions), np.int64))
-        known = store.crops.of_images(list(regions))
-        new: list[Crop] = []
-        found: dict[int, list[Crop]] = {}
-        for image, of_image in regions.items():
-            size = files[image].width, files[image].height
-            existing = [crop for crop in known.get(image, []) if crop.rect is not None]
-            face = 1 + max((crop.face for crop in existing), default=-1)
-            for region in of_image:
-                crop = _placed(region.in_pixels(*size), *size, image, face)
-                same = _match(crop, existing)
-                if same is None:
-                    face += 1
-                    new.append(crop)
-                    existing.append(crop)
-                found.setdefault(image, []).append(crop if same is None else same)
-        ids = iter(store.crops.add(new))
-        made = {id(crop): next(ids) for crop in new}
-        return {
-            image: iter([made.get(id(crop)) or crop.id or 0 for crop in crops])
-            for image, crops in found.items()
-        }
-
 
 def _place_given(label: str, place: str) -> PlacedLabel:
     return PlacedLabel(label, Message(place))
@@ -410,26 +461,8 @@ def _wanted(name: str, label: str, given: GivenLabel, is_crop: bool) -> _Wanted:
     )
 
 
-def _placed(region: Region, width: int, height: int, image: int, face: int) -> Crop:
-    """A new crop for a region in pixels, inside the image."""
-    left, top, right, bottom = region.box
-    rect = Rect(round(left), round(top), max(round(right), round(left) + 1),
-                max(round(bottom), round(top) + 1)).inside(width, height)  # fmt: skip
-    return Crop(
-        None, image, face, CropState.ADJUSTED, rect, region.points, FROM_FILE, reviewed=True
-    )
-
-
-def _match(crop: Crop, existing: Sequence[Crop]) -> Crop | None:
-    """The existing crop of the same box, else one of a detector that is nearly the same."""
-    assert crop.rect is not None
-    for other in existing:
-        if other.rect == crop.rect:
-            return other
-    near = [
-        (other.rect.iou(crop.rect), at)
-        for at, other in enumerate(existing)
-        if other.rect is not None and other.detector != FROM_FILE
-    ]
-    best = max(near, default=(0.0, 0))
-    return existing[best[1]] if best[0] >= SAME_FACE_IOU else None
+def _beside(own: str, name: str, sets: Mapping[str, LabelSet]) -> str:
+    """The label set of crops for boxes whose labels are those of images in the set `name`."""
+    first = OBJECTS if own == MAIN_SET and name == IMPORTABLE_SETS[0] else f"{name} of boxes"
+    possible = (first if n == 1 else f"{first} {n}" for n in itertools.count(1))
+    return next(one for one in possible if one not in sets or sets[one].subject is Subject.CROP)

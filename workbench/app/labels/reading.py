@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.domain.datasets import MAIN_SET, Carry, Dataset, ImageRecord
+from workbench.domain.datasets import MAIN_SET, Carry, Dataset, DeclaredSet, ImageRecord, place_in
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.import_reports import Decision, DecisionKind
@@ -77,6 +78,14 @@ class ReadDataset(NamedTuple):
     format: DatasetFormat
     sets: dict[str, str]
     offered: tuple[str, ...]
+
+    @property
+    def declared(self) -> dict[str, DeclaredSet]:
+        """What the files declare of their sets; tables and lists have labels in use alone."""
+        sets = self.dataset.sets
+        if self.format.specific:
+            return sets
+        return {name: DeclaredSet((), one.exclusive) for name, one in sets.items()}
 
 
 def format_for(path: Path, name: str = "") -> DatasetFormat:
@@ -178,6 +187,24 @@ def suggested_set(own: str) -> str:
 
 
 def place_of(file: str, record: ImageRecord) -> str:
-    """Where a record stands, for messages: a file, with the line if it has lines."""
+    """Where a record stands, for messages: a file, with the line or entry if it has any."""
     name = record.file or file
-    return Message("{file}, line {line}", file=name, line=record.line) if record.line else name
+    return place_in(name, record.line) if record.line else name
+
+
+class PlacedRecord(NamedTuple):
+    """A record, the image that it describes, and the file that it is from, for messages.
+
+    A label that the image has is kept if it was given after `kept_since` (in seconds since the
+    epoch): its file is unchanged since it was imported from the same place.
+    """
+
+    image: int
+    record: ImageRecord
+    source: str
+    kept_since: float = math.inf
+
+    @property
+    def place(self) -> str:
+        """The file, with the line or entry if it has any."""
+        return place_of(self.source, self.record)
