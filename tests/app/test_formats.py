@@ -1,5 +1,6 @@
 """Imports of lists, tables and datasets of any format, and of one that was added from outside."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from tests.fixtures.toy_formats import TOY
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.labels.reading import EncodingUnsure, ReadChoices, format_for
-from workbench.domain.errors import ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.formats import Origin
 from workbench.domain.images import SkippedFile
 from workbench.domain.reports import Note
 from workbench.domain.splits import Part
-from workbench.formats import FORMATS
+from workbench.formats import FORMATS, ReadOptions
 
 NAMES = ("a.png", "my bird.png", "c.png")
 TABLE = "path\tcategory\tview\na.png\tgreat owl\tleft\nmy bird.png\tduck\t\nc.png\t\tfront\n"
@@ -205,3 +206,103 @@ def test_a_format_from_outside_is_one_entry(session, folder):
         imported(session, folder)
         assert import_labels(session, folder / "labels.toy").labelled == 2
         assert labels(session) == {"a.png": "owl", "my bird.png": "duck"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("l.csv", b"", "is empty"),
+        ("l.xlsx", b"", "is empty"),
+        ("l.json", b" \r\n", "is empty"),
+        ("l.json", b'{"images": [}', "no known format"),
+    ],
+)
+def test_files_without_content_are_refused_in_a_sentence(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(KnownError, match=f"{name} .*{message}"):
+        format_for(tmp_path / name)
+
+
+def test_what_is_no_file_or_folder_of_the_format_is_named(tmp_path, folder):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for format in ("", "table", "voc"):
+        with pytest.raises(KnownError, match=r"pipe\.csv cannot be used: it is a named pipe"):
+            format_for(tmp_path / "pipe.csv", format)
+    with pytest.raises(KnownError, match="birds cannot be used: it is a folder"):
+        format_for(folder, "coco")
+    file = write(tmp_path / "l.csv", "path\n")
+    with pytest.raises(KnownError, match=r"l\.csv cannot be used: it is a file. Choose the folder"):
+        format_for(file, "voc")
+    with pytest.raises(KnownError, match=r"gone\.csv does not exist"):
+        format_for(tmp_path / "gone.csv")
+
+
+COCO = (
+    '{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "Häher",'
+    ' "supercategory": ""}], "annotations": [{"image_id": 1, "category_id": 1}]}'
+)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_json_comes_in_other_encodings(session, folder, encoding):
+    file = write(folder / "l.json", COCO, encoding)
+    if encoding == "cp1252":
+        with pytest.raises(EncodingUnsure, match="“Häher”"):
+            list(import_task(session, [file]).work())
+        imported(session, file, encoding=encoding)
+    else:
+        imported(session, file)
+    assert labels(session) == {"a.png": "Häher"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{\n"images": [,]\n}', "line 2 is not JSON"),
+        ('{"images": ' + "[" * 10**5, "nested too deeply"),
+        ('{"images": [' + "[" * 10**5 + "]" * 10**5 + "]}", "nested too deeply"),
+    ],
+)
+def test_malformed_json_is_refused_in_a_sentence(folder, text, reason):
+    file = write(folder / "l.json", text)
+    with pytest.raises(KnownError, match=reason):
+        list(FORMATS["coco"].read(file, ReadOptions()))
+
+
+def test_columns_of_one_label_set_are_remarked(session, folder):
+    file = write(folder / "t.csv", "path,label,kind\na.png,owl,owl\nc.png,owl,duck\n")
+    report = imported(session, file, sets={"label": "category", "kind": "category"}).report
+    assert labels(session) == {"a.png": "owl"}
+    assert [one.image for one in report.conflicts] == ["c.png"]
+    (remark,) = (one for one in report.decisions if "are all imported as" in one.value)
+    assert remark.value.startswith("“label” and “kind” are all imported as category")
+
+
+def test_labels_of_rows_without_an_image_are_not_created(session, folder):
+    file = write(folder / "t.csv", "path,tone\na.png,low\ngone.png,high\n")
+    report = imported(session, file, sets={"tone": "tone"}).report
+    assert session.labels.get("tone").names == ("low",)
+    assert [one.label for one in report.new_labels] == ["low"]
+
+
+def test_a_new_spelling_of_a_label_of_the_same_file_is_remarked(session, folder):
+    imported(session, write(folder / "t.csv", "path,category\na.png,Owl\nc.png,ｏｗｌ\n"))
+    report = session.import_reports.all()[1]
+    assert [(one.label, one.like) for one in report.new_labels] == [("Owl", ""), ("ｏｗｌ", "Owl")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folders")
+def test_a_folder_with_an_invisible_name_is_reported(session, folder):
+    (folder / "\u200b").mkdir()
+    (folder / "a.png").rename(folder / "\u200b" / "a.png")
+    report = imported(session, folder, {"category": "folder"}).report
+    assert [one.reason for one in report.skipped] == ["the label has no visible character"]
+
+
+@pytest.mark.parametrize(
+    "text", ["path,category\nhttps://x.org/i/a.png?size=9,owl\n", "https://x.org/a.png owl\n"]
+)
+def test_web_addresses_are_found_by_their_names(session, folder, text):
+    file = write(folder / ("t.csv" if "," in text else "t.txt"), text)
+    imported(session, file, {} if "," in text else {"category": "list"})
+    assert labels(session) == {"a.png": "owl"}

@@ -257,3 +257,18 @@ def test_a_label_file_that_reports_spellings_apart_keeps_them_apart(session, fol
         assert {k: v for k, v in labels(session, "pose").items() if v} == named(
             "perched", "Perched"
         )
+
+
+def test_a_file_that_was_moved_is_known_and_its_copy_a_duplicate(session, tmp_path):
+    root = tmp_path / "birds"
+    root.mkdir()
+    Image.new("RGB", (32, 24), (9, 8, 7)).save(root / "1.png")
+    Image.new("RGB", (32, 24), (9, 8, 70)).save(root / "2.png")
+    assert isinstance(run_here(import_task(session, [root])), Done)
+    (root / "new").mkdir()
+    (root / "1.png").rename(root / "new" / "1.png")
+    shutil.copy(root / "2.png", root / "new" / "2.png")
+    outcome = run_here(import_task(session, [root]))
+    assert isinstance(outcome, Done)
+    found = outcome.value
+    assert (found.added, found.known, found.duplicates) == (0, 2, 1)

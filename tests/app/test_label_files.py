@@ -145,7 +145,7 @@ def test_labels_by_hand_take_precedence_over_a_file(other, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("l.txt", "", "no known format"),
+        ("l.txt", "", "is empty"),
         ("l.json", "{", "no known format"),
         ("l.json", '{"labels": [], "version": 9}', "newer"),
         ("l.json", '{"labels": [{"path": 3}]}', "not a label file"),

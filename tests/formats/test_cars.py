@@ -130,11 +130,11 @@ def test_malformed_entries_are_rejected_and_the_others_kept(tmp_path):
     write_mat(tmp_path / "cars_meta.mat", {"class_names": cells(NAMES)})
     dataset = read("cars", tmp_path)
     assert rejects(dataset) == [
-        ("cars_train_annos.mat, line 1", "the entry has no text where one is needed"),
-        ("cars_train_annos.mat, line 2", "class 3 has no name"),
-        ("cars_train_annos.mat, line 3", "the box is empty"),
-        ("cars_train_annos.mat, line 4", "“x” is not a number"),
-        ("cars_train_annos.mat, line 5", "“[]” is not a number"),
+        ("cars_train_annos.mat, entry 1", "the entry has no text where one is needed"),
+        ("cars_train_annos.mat, entry 2", "class 3 has no name"),
+        ("cars_train_annos.mat, entry 3", "the box is empty"),
+        ("cars_train_annos.mat, entry 4", "“x” is not a number"),
+        ("cars_train_annos.mat, entry 5", "“[]” is not a number"),
     ]
     assert [image.line for image in dataset.images] == [6]
     write_mat(tmp_path / "cars_train_annos.mat", {"annotations": np.eye(2)})

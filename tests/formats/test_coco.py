@@ -235,7 +235,8 @@ def test_what_cannot_be_written_is_counted(tmp_path):
     bare = Region((1, 2, 3, 4))
     unsized = Region((0.1, 0.2, 0.3, 0.4), (GivenLabel(MAIN_SET, "cat"),), relative=True)
     labels = (GivenLabel("view", "front", confidence=0.5),)
-    image = ImageRecord("a.jpg", labels, Part.TEST, (bare, unsized))
+    other = Region((5, 2, 9, 4), (GivenLabel("view", "front"),))
+    image = ImageRecord("a.jpg", labels, Part.TEST, (bare, other, unsized))
     sets = {MAIN_SET: DeclaredSet(("cat",)), "view": DeclaredSet(("front",))}
     messages = FORMATS["coco"].write(
         tmp_path / "new.json", Dataset(tmp_path, [image], sets=sets), WriteOptions()
@@ -244,5 +245,6 @@ def test_what_cannot_be_written_is_counted(tmp_path):
         "The confidence of 1 label is not written.",
         "The part of 1 image is not written.",
         "1 box without a label is not written.",
+        "1 box is not written: it has no label of “”, but of other sets.",
         "1 box is not written: the size of its image is unknown.",
     ]

@@ -113,7 +113,7 @@ def test_records_in_the_metadata(tmp_path):
         ("1.jpg", "owl"),
         ("2.jpg", "3"),
     ]
-    assert rejects(dataset) == [("birds.json, line 3", "the row has no image")]
+    assert rejects(dataset) == [("birds.json, entry 3", "the row has no image")]
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def test_malformed_entries_are_rejected_and_the_others_kept(folder):
     dataset = read("dogs", folder)
     found = rejects(dataset)
     assert found[:3] == [
-        ("test_list.mat, line 1", "the image is in no folder"),
-        ("test_list.mat, line 2", "the entry has no text where one is needed"),
-        ("test_list.mat, line 3", "the image is in two parts of the split"),
+        ("test_list.mat, entry 1", "the image is in no folder"),
+        ("test_list.mat, entry 2", "the entry has no text where one is needed"),
+        ("test_list.mat, entry 3", "the image is in two parts of the split"),
     ]
     assert [place for place, _ in found[3:]] == ["a"]
     parts = {image.path.rpartition("/")[2]: image.part for image in dataset.images}

@@ -71,6 +71,8 @@ def rejected(dataset: Dataset) -> list[tuple[str, str]]:
         ("a.csv", "path,set,label\na.png,view,left", TextKind.LABELS),
         ("a.tsv", "hash\tset\tlabel\nab\tview\tleft", TextKind.LABELS),
         ("a.csv", "path,set,label\na.png,train,owl\nb.png,TEST,auk", TextKind.TABLE),
+        ("a.csv", "path,set,label\na.png,train,owl\nb.png,extra,auk", TextKind.TABLE),
+        ("a.csv", "path,hash,set,label\na.png,,test,owl\nb.png,,view,auk", TextKind.LABELS),
     ],
 )
 def test_extension_and_first_lines_decide(
@@ -239,11 +241,13 @@ def test_a_column_of_parts_becomes_the_split(tmp_path: Path, column: str) -> Non
 
 
 def test_other_words_in_a_column_of_parts_are_remarked(tmp_path: Path) -> None:
-    text = "path,split\na.jpg,train\nb.jpg,test\nc.jpg,extra\n"
+    text = "path,split\na.jpg,train\nb.jpg,extra\n\nc.jpg,extra\nd.jpg,holdout\n"
     found = read(written(tmp_path, "t.csv", text))
-    assert [one.part for one in found.images] == [Part.TRAIN, Part.TEST, None]
+    assert [one.part for one in found.images] == [Part.TRAIN, None, None, None]
+    assert found.sets == {}
     assert [str(one) for one in found.remarks] == [
-        "Images with extra in the column “split” are in no part of the split."
+        "“extra” in the column “split” is no part of a split: 2 images are in no part (lines 3, 5)",
+        "“holdout” in the column “split” is no part of a split: 1 image is in no part (line 6)",
     ]
 
 
@@ -326,6 +330,9 @@ def test_confidences_are_numbers_from_0_to_1(tmp_path: Path) -> None:
         ('"b.jpg,owl', "the quotation marks do not match"),
         ('b.jpg,"owl"x', "the quotation marks do not match"),
         ("b.jpg,owl,left", "3 cells, but 2 columns"),
+        ("b.jpg", "1 cell, but 2 columns"),
+        ("b.jpg,o\0wl", "the line has bytes that are not text"),
+        ("\0\0\0\0\0\0", "the line has bytes that are not text"),
         (",owl", "the line has no image path"),
         ("path,label", "the line repeats the header"),
     ],
@@ -343,6 +350,18 @@ def test_a_malformed_row_is_rejected_alone(
     assert len(found.rejected) == 1 + (bool(later) and not well_formed)
 
 
+def test_cells_at_the_end_may_be_missing_without_a_column_or_in_a_workbook(tmp_path: Path) -> None:
+    found = read(written(tmp_path, "t.csv", "path,label,,\na.jpg,owl\nb.jpg,auk,,\n"))
+    assert [one.path for one in found.images] == ["a.jpg", "b.jpg"]
+    sheet = openpyxl.Workbook()
+    for row in (["path", "label"], ["a.jpg"], ["b.jpg", "owl"]):
+        sheet.active.append(row)
+    sheet.save(tmp_path / "t.xlsx")
+    found = read(tmp_path / "t.xlsx")
+    assert [(one.path, len(one.labels)) for one in found.images] == [("a.jpg", 0), ("b.jpg", 1)]
+    assert found.rejected == []
+
+
 def test_rows_without_names_of_files_are_not_swallowed_either(tmp_path: Path) -> None:
     text = 'id,breed\n1,"pug\n2,husky\n3,"collie\n4,spitz"\n5,chow\n'
     found = read(written(tmp_path, "t.csv", text))
@@ -353,7 +372,7 @@ def test_rows_without_names_of_files_are_not_swallowed_either(tmp_path: Path) ->
 def test_cells_may_have_lines_quotes_and_spaces_around_them(tmp_path: Path) -> None:
     text = (
         'path,label,view\n"a\nb.jpg","two, or\r\nthree",left\n'
-        'c.jpg,5" pipe,"x"\nd.jpg, "great, auk" ,y\ne.jpg,"""red"" one",z\n,,\nf.jpg\ng.jpg,,,\n'
+        'c.jpg,5" pipe,"x"\nd.jpg, "great, auk" ,y\ne.jpg,"""red"" one",z\n,,\nf.jpg,,\ng.jpg,,,\n'
     )
     found = read(written(tmp_path, "t.csv", text))
     assert found.rejected == []
@@ -732,3 +751,11 @@ def test_any_label_comes_back(tmp_path_factory, labels: list[str], ending: str) 
     assert [(one.path, one.labels) for one in found.images] == [
         (one.path, one.labels) for one in images
     ]
+
+
+def test_many_words_in_a_column_of_parts_are_counted(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.jpg,word {i}\n" for i in range(25))
+    found = read(written(tmp_path, "t.csv", f"path,split\na.jpg,test\n{rows}"))
+    assert len(found.remarks) == 21
+    last = "5 other words in the column “split” are no parts of a split."
+    assert str(found.remarks[-1]) == last

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from workbench.domain.errors import KnownError
-from workbench.formats.text import OPENING, decoded, read_opening, read_text, text_lines
+from workbench.formats.text import (
+    OPENING,
+    decoded,
+    is_damaged,
+    read_opening,
+    read_text,
+    text_lines,
+)
 
 UNICODE = "path,label\n鸟.png,Häher “ж” フクロウ 🦉\n"
 
@@ -108,10 +115,21 @@ def test_the_user_decides(tmp_path: Path) -> None:
             read_text(path, name)
 
 
-def test_a_damaged_line_of_a_unicode_file_is_named(tmp_path: Path) -> None:
-    data = ("a.jpg Häher\n" * 40).encode() + b"b.jpg H\xe4her\n" + "c.jpg Häher\n".encode()
-    with pytest.raises(KnownError, match=r"cannot be read as UTF-8: line 41 has other characters"):
-        read_text(written(tmp_path, data))
+@pytest.mark.parametrize(
+    ("well", "line"), [(40, b"b.jpg H\xe4her"), (2, b"b.jpg M\xfcller"), (2, b"b.jpg \xff\xfe")]
+)
+def test_a_damaged_line_of_a_unicode_file_is_named(tmp_path: Path, well: int, line: bytes) -> None:
+    data = ("a.jpg Häher\n" * well).encode() + line + "\nc.jpg Möwe\n".encode()
+    found = read_text(written(tmp_path, data))
+    assert (found.encoding, found.guessed) == ("utf-8", False)
+    assert [is_damaged(text) for text in text_lines(found.content)] == [
+        *[False] * well,
+        True,
+        False,
+    ]
+    wrong = rf"cannot be read as UTF-8: line {well + 1} has other characters"
+    with pytest.raises(KnownError, match=wrong):
+        decoded(tmp_path / "list.txt", data)
 
 
 @pytest.mark.parametrize(

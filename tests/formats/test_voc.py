@@ -146,8 +146,8 @@ def test_lines_about_unknown_images_are_rejected(tmp_path):
     labels = "000001  1\n000005  1\n000002 yes\n"
     read = read_dataset("voc", voc(tmp_path, **{"ImageSets/Main/dog_trainval.txt": labels}))
     assert rejects(read) == [
-        ("ImageSets/Main/dog_trainval.txt, entry 2", "the image has no annotation"),
-        ("ImageSets/Main/dog_trainval.txt, entry 3", "the line does not end with 1, 0 or -1"),
+        ("ImageSets/Main/dog_trainval.txt, line 2", "the image has no annotation"),
+        ("ImageSets/Main/dog_trainval.txt, line 3", "the line does not end with 1, 0 or -1"),
     ]
 
 
@@ -200,3 +200,14 @@ def test_an_image_without_an_ending_is_the_file_there_is(tmp_path):
         "JPEGImages/3.jpg",  # of two files, neither is guessed
         "JPEGImages/4.jpg",
     ]
+
+
+@pytest.mark.parametrize("inner", ["", ' [<!ENTITY x "cat">]', " SYSTEM 'voc.dtd'"])
+def test_files_with_a_document_type_are_refused_by_name(tmp_path, inner):
+    text = f'<?xml version="1.0"?>\n<!DOCTYPE annotation{inner}>\n<annotation/>'
+    folder = write_files(tmp_path, {"a.xml": text, "b.xml": "<annotation/>"})
+    (found,) = rejects(read_dataset("voc", folder))
+    assert found[0] == "a.xml"
+    assert "document type" in found[1]
+    (tmp_path / "b.xml").unlink()
+    assert FORMATS["voc"].recognises(folder)  # not silently a folder of images

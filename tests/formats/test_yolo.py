@@ -146,7 +146,7 @@ def test_a_list_of_labels_replaces_data_yaml(tmp_path):
 def test_a_malformed_line_is_rejected_and_its_neighbours_are_kept(tmp_path, line, reason):
     text = f"0 0.5 0.5 0.5 0.5\n{line}\n1 0.5 0.5 0.25 0.25\n"
     read = read_dataset("yolo", yolo(tmp_path, **{"labels/train/a.txt": text}))
-    assert rejects(read) == [("labels/train/a.txt, entry 2", reason)]
+    assert rejects(read) == [("labels/train/a.txt, line 2", reason)]
     assert len(by_path(read)["images/train/a.jpg"].regions) == 2
 
 

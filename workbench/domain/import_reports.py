@@ -35,8 +35,8 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class NewLabel(msgspec.Struct, frozen=True):
-    """A label that the import added to its set; `like` is a label with another spelling that was
-    there before, or ""."""
+    """A label that the import added to its set; `like` is an earlier label with another spelling,
+    or ""."""
 
     set: str
     label: str
@@ -82,9 +82,9 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """The complete result of an import of images or labels.
 
     `made_at` is in seconds since the epoch. Numbers of images: `added`; `known`, unchanged since an
-    earlier import; `duplicates`, another file of a known image; `labelled`, with a label of the
-    import; `kept`, whose label by hand was kept instead. `rows` are the entries of label files,
-    `boxes` the new crops.
+    earlier import or moved; `duplicates`, another file of a known image; `labelled`, with a label
+    of the import; `kept`, whose label by hand was kept instead. `rows` are the entries of label
+    files, `boxes` the new crops.
     `parts` is the number of images in each part of the split that came with the labels.
     """
 

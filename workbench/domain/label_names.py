@@ -46,8 +46,8 @@ class LabelNames:
         return name if name is not None else tidied(written)
 
     def like(self, written: str) -> str:
-        """Return the first name that differs from `written` in case or spaces alone; "" if there is
-        none."""
+        """Return the first name that differs from `written` in case, spaces or the width of letters
+        alone; "" if there is none."""
         alike = self._folded.get(_folded(written), ())
         return next((name for name in alike if name != written), "")
 
@@ -72,7 +72,9 @@ def checked_name(name: str, about: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return " ".join(tidied(name).casefold().split())
+    clean = tidied(name)
+    clean = clean if clean.isascii() else unicodedata.normalize("NFKC", clean)
+    return " ".join(clean.casefold().split())
 
 
 def _only(names: Iterable[str]) -> str | None:

@@ -346,7 +346,7 @@ class _Reducing:
         for region in image.regions:
             labels = self._labels(region.labels)
             if not self._limits.bare_boxes and all(one.set != MAIN_SET for one in labels):
-                self._lost["bare"] += 1
+                self._lost["other" if region.labels else "bare"] += 1
                 continue
             scaled = self._scaled(region, image.width, image.height)
             if scaled is None:
@@ -373,7 +373,12 @@ class _Reducing:
         return Region(box, region.labels, points, relative=True)
 
     def messages(self) -> list[Message]:
-        return [*self._label_messages(), *self._image_messages(), *self._box_messages()]
+        return [
+            *self._label_messages(),
+            *self._image_messages(),
+            *self._box_messages(),
+            *self._fitting_messages(),
+        ]
 
     def _label_messages(self) -> list[Message]:
         n = self._lost
@@ -440,6 +445,21 @@ class _Reducing:
                     "{n:,} boxes without a label are not written.",
                 ),
             ),
+            (
+                n["other"],
+                counted(
+                    n["other"],
+                    "{n:,} box is not written: it has no label of “{name}”, but of other sets.",
+                    "{n:,} boxes are not written: they have no label of “{name}”, but of other"
+                    " sets.",
+                    name=self._main,
+                ),
+            ),
+        )
+
+    def _fitting_messages(self) -> list[Message]:
+        n = self._lost
+        return _nonzero(
             (
                 n["unsized"],
                 counted(

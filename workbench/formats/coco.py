@@ -120,7 +120,7 @@ class CocoFile(DatasetFormat):
     def read(self, path: Path, options: ReadOptions) -> Reading:
         """Read a file; its images are below its folder."""
         reader = _CocoReader(options.base or _root_of(path))
-        yield from reader.read(path, None)
+        yield from reader.read(path, None, options.encoding)
         return (yield from reader.finished(fixed=options.base is not None))
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
@@ -154,7 +154,7 @@ class CocoFolder(DatasetFormat):
         root = path.parent if path.name == FOLDER else path
         reader = _CocoReader(options.base or root, root)
         for file in files:
-            yield from reader.read(file, _part_of(file))
+            yield from reader.read(file, _part_of(file), options.encoding)
         return (yield from reader.finished(fixed=options.base is not None))
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
@@ -216,9 +216,9 @@ class _CocoReader:
         self._drafts: dict[tuple[str, Part | None], ImageNotes] = {}
         self._given: dict[tuple[str, float], GivenLabel] = {}
 
-    def read(self, path: Path, part: Part | None) -> Generator[None, None, None]:
+    def read(self, path: Path, part: Part | None, encoding: str) -> Generator[None, None, None]:
         """Add the content of a file. Raises KnownError."""
-        file = read_json(path, _CocoContent, TITLE)
+        file = read_json(path, _CocoContent, TITLE, self._gathering.dataset, encoding)
         name = path.relative_to(self._root).as_posix() if self._root else path.name
         yield
         names: dict[Id, str] = {}

@@ -36,6 +36,7 @@ _TRIED = 5  # images by which the folder of all is found
 _LOCAL_FILE = "/data/local-files/?d="  # Label Studio: a file below its document root
 _UPLOAD = re.compile(r"/data/upload/\d+/(?:[0-9a-f]{8}-)?(.+)", re.DOTALL)  # Label Studio
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/]*)/(.*)", re.DOTALL)
+_WEB_ADDRESS = re.compile(r"https?://[^/?#]*/([^?#]*)", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _UP = re.compile(r"(?:\.\./)+")
 _WEB = ("http", "https", "file")  # whose URLs are percent-encoded
@@ -76,6 +77,36 @@ def _path_of_url(scheme: str, rest: str) -> str:
         return rest  # the key of an object in a cloud
     path = unquote(re.split(r"[?#]", rest, maxsplit=1)[0])
     return path if scheme != "file" or _DRIVE.match(path) else f"/{path}"
+
+
+def image_path(written: str, base: Path) -> str:
+    """The path of an image with forward slashes, of a path or URL as written in a file; of a web
+    address, it is the path on its server.
+
+    A backslash is kept if a file below `base` is so named.
+    """
+    if written[:7].lower() == "file://":
+        written = _path_of_file_url(written)
+    elif web := _WEB_ADDRESS.match(written):
+        return f"/{unquote(web[1])}"
+    if "\\" in written and (os.sep == "\\" or not exists(base, written)):
+        return written.replace("\\", "/")
+    return written
+
+
+def _path_of_file_url(url: str) -> str:
+    path = unquote(url[7:]).replace("\\", "/").removeprefix("localhost")
+    if not path.startswith("/"):
+        return f"//{path}"  # on a server
+    return path[1:] if re.match(r"/[A-Za-z]:", path) else path
+
+
+def exists(base: Path, name: str) -> bool:
+    """Whether `name` is a file below `base`, or an absolute path of one."""
+    try:
+        return os.path.isfile(os.path.join(base, name))
+    except (OSError, ValueError):
+        return False
 
 
 def settle(dataset: Dataset, *, fixed: bool = False) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from workbench.domain.datasets import Dataset
 from workbench.domain.errors import KnownError, parsing, reason_of
 from workbench.domain.text import Message
 from workbench.files import read_regular, regular_bytes, write_whole
+from workbench.formats.text import decoded
 
 T = TypeVar("T")
 
@@ -22,6 +25,7 @@ _MOST_LEVELS = 5  # of containers whose keys are listed
 _BOM = b"\xef\xbb\xbf"
 # A string (perhaps cut off at the end) with the colon that makes it a key, or a bracket.
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\Z)\s*(:?)|[{}\[\]]', re.DOTALL)
+_TOO_DEEP = Message("its values are nested too deeply")
 _WRONG_TYPE = re.compile(r"Expected `.+?(?: - at `\$\.?([^`]*)`)?$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
@@ -36,7 +40,8 @@ def opening_keys(path: Path) -> frozenset[str]:
         data = regular_bytes(path, OPENING)
     except (OSError, ValueError):
         return frozenset()
-    text = data.removeprefix(_BOM).decode(errors="replace").lstrip()
+    encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
+    text = data.removeprefix(_BOM).decode(encoding, errors="replace").lstrip()
     return frozenset(_keys(text)) if text.startswith(("{", "[")) else frozenset()
 
 
@@ -58,10 +63,16 @@ def _keys(text: str) -> Iterator[str]:
             around.append((f"{path}[]", True) if sign == "[" else (path, False))
 
 
-def read_json(path: Path, kind: type[T], title: str) -> T:
-    """Read a whole JSON file as `kind`. Raises KnownError if it is not a file of the format called
-    `title`."""
+def read_json(path: Path, kind: type[T], title: str, dataset: Dataset, encoding: str = "") -> T:
+    """Read a whole JSON file as `kind`, in `encoding` ("": detected), which `dataset` then has.
+
+    Raises KnownError if it is not a file of the format called `title`.
+    """
     data = read_regular(path).removeprefix(_BOM)
+    if encoding or not _is_unicode(data):
+        text = decoded(path, data, encoding)
+        dataset.encoding, dataset.guessed = text.encoding, text.guessed
+        data = text.content.encode()
     with parsing(path), _expecting(path, title):
         try:
             return msgspec.json.decode(data, type=kind)
@@ -69,8 +80,26 @@ def read_json(path: Path, kind: type[T], title: str) -> T:
             raise
         except msgspec.DecodeError:
             # Python writes NaN and Infinity, which JSON does not have.
-            repaired = json.loads(data, parse_constant=lambda _name: None)
+            repaired = _lenient(data)
             return msgspec.json.decode(msgspec.json.encode(repaired), type=kind)
+
+
+def _is_unicode(data: bytes) -> bool:
+    try:
+        return data.isascii() or bool(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def _lenient(data: bytes) -> Any:
+    """The content of JSON with constants of Python. Raises ValueError with the line that is
+    malformed."""
+    if not data.strip():
+        raise ValueError(Message("it is empty"))
+    try:
+        return json.loads(data, parse_constant=lambda _name: None)
+    except json.JSONDecodeError as error:
+        raise ValueError(Message("line {line} is not JSON", line=error.lineno)) from error
 
 
 @contextlib.contextmanager
@@ -79,6 +108,8 @@ def _expecting(path: Path, title: str) -> Iterator[None]:
         yield
     except msgspec.ValidationError as error:
         raise not_of_format(path, title) from error
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
 
 
 def not_of_format(path: Path, title: str) -> KnownError:
@@ -103,6 +134,8 @@ def decoded_entries(
 
 def plain_reason(error: Exception) -> str:
     """Why an entry is rejected, without the names of Python types."""
+    if isinstance(error, RecursionError):
+        return _TOO_DEEP
     text = str(error)
     if wrong := _WRONG_TYPE.match(text):
         if wrong[1]:

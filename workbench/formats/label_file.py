@@ -33,6 +33,7 @@ from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.image_paths import image_path
 from workbench.formats.rows import (
     PATH_NAMES,
     TableRows,
@@ -41,7 +42,6 @@ from workbench.formats.rows import (
     boxes_without_size,
     confidence_of,
     ending_of,
-    image_path,
     in_pixels,
     kind_of,
     may_be_text,

@@ -102,9 +102,10 @@ class LabelStudio(DatasetFormat):
 
     def read(self, path: Path, options: ReadOptions) -> Reading:
         """Read an export; its images are below its folder."""
-        tasks = read_json(path, list[msgspec.Raw], TITLE)
+        gathering = Gathering(options.base or path.parent)
+        tasks = read_json(path, list[msgspec.Raw], TITLE, gathering.dataset, options.encoding)
         yield
-        reader = _TaskReader(Gathering(options.base or path.parent), path.name)
+        reader = _TaskReader(gathering, path.name)
         yield from reader.read(tasks)
         return (yield from reader.finished(fixed=options.base is not None))
 

@@ -91,7 +91,7 @@ class LabelMe(DatasetFormat):
         gathering.declare(MAIN_SET)
         for name in (FLAGS, LABELS):
             gathering.declare(MAIN_SET, _declared_labels(root / name))
-        drafts = yield from _drafts(path, root, gathering)
+        drafts = yield from _drafts(path, root, gathering, options.encoding)
         if not drafts:
             raise not_of_format(path, TITLE)
         return (yield from gathering.finished(drafts, fixed=options.base is not None))
@@ -136,7 +136,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _drafts(
-    path: Path, root: Path, gathering: Gathering
+    path: Path, root: Path, gathering: Gathering, encoding: str
 ) -> Generator[None, None, list[ImageNotes]]:
     drafts = []
     for number, file in enumerate(_files(path), start=1):
@@ -144,7 +144,8 @@ def _drafts(
             yield
         name = file.relative_to(root).as_posix()
         try:
-            drafts.append(_draft(read_json(file, _LabelMeFile, TITLE), name, gathering))
+            content = read_json(file, _LabelMeFile, TITLE, gathering.dataset, encoding)
+            drafts.append(_draft(content, name, gathering))
         except KnownError as error:
             if path == file:
                 raise

@@ -18,14 +18,13 @@ from workbench.domain.datasets import (
 from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.image_paths import exists, image_path
 from workbench.formats.rows import (
     IMAGE_ENDINGS,
     PATH_NAMES,
     TextKind,
     composed,
     ending_of,
-    exists,
-    image_path,
     is_image_name,
     kind_of,
     may_be_text,
@@ -33,7 +32,7 @@ from workbench.formats.rows import (
     rejection,
     write_rows,
 )
-from workbench.formats.text import read_text, text_lines
+from workbench.formats.text import is_damaged, read_text, text_lines
 
 HEARTBEAT = 512  # lines between two heartbeats
 MOST_CHARACTERS = 8192  # of a line; paths and labels are shorter
@@ -81,6 +80,8 @@ class ListFormat(DatasetFormat):
                 result.remarks.append(Message("The first line is a header: {text}.", text=content))
                 continue
             try:
+                if is_damaged(content):
+                    raise ValueError(Message("the line has bytes that are not text"))
                 name, label = map(cell_text, _divided(content, result.base))
             except ValueError as error:
                 result.rejected.append(rejection(path, line, error.args[0]))

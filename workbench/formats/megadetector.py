@@ -90,9 +90,10 @@ class MegaDetector(DatasetFormat):
 
     def read(self, path: Path, options: ReadOptions) -> Reading:
         """Read a file; its images are below its folder."""
-        file = read_json(path, _DetectorFile, TITLE)
+        gathering = Gathering(options.base or path.parent)
+        file = read_json(path, _DetectorFile, TITLE, gathering.dataset, options.encoding)
         yield
-        reader = _DetectionReader(file, path.name, options.base or path.parent)
+        reader = _DetectionReader(file, path.name, gathering)
         yield from reader.read(file.images)
         return (yield from reader.finished(fixed=options.base is not None))
 
@@ -110,9 +111,9 @@ class MegaDetector(DatasetFormat):
 class _DetectionReader:
     """Collects the images of a file."""
 
-    def __init__(self, file: _DetectorFile, name: str, base: Path) -> None:
+    def __init__(self, file: _DetectorFile, name: str, gathering: Gathering) -> None:
         self._name = name
-        self._gathering = Gathering(base)
+        self._gathering = gathering
         self._drafts: list[ImageNotes] = []
         self._unsure = 0
         self._author = "" if _writer_of(file.info) == _WRITER else Author.MODEL.value

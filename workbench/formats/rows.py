@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, islice
 from pathlib import Path
-from urllib.parse import unquote
 
 from workbench.domain.datasets import ImageRecord, Region, place_in
 from workbench.domain.errors import KnownError
@@ -28,7 +27,7 @@ from workbench.domain.spreadsheets import STARTS, guarded, unguarded
 from workbench.domain.text import Message, counted
 from workbench.files import PART
 from workbench.formats.sheets import MOST_COLUMNS, Cell, SheetRows, first_texts, write_sheet
-from workbench.formats.text import read_opening, read_text, text_lines
+from workbench.formats.text import is_damaged, read_opening, read_text, text_lines
 
 EXCEL = ".xlsx"
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}  # by extension
@@ -90,27 +89,44 @@ class TableRows:
     remarks: list[Message] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        header, width = list(self.header), len(self.header)
+        width = len(self.header)
+        # Spreadsheets leave out empty cells at the end, texts do not.
+        least = 0 if ending_of(self.path) == EXCEL else _named(self.header)
         for line, cells in self.rows:
             if isinstance(cells, Message):
                 self.reject(line, cells)
             elif not any(map(str.strip, cells)):
                 continue
-            elif cells == header:
-                self.reject(line, Message("the line repeats the header"))
-            elif len(cells) == width:
-                yield line, cells
-            elif len(cells) < width:
-                yield line, cells + [""] * (width - len(cells))
-            elif any(map(str.strip, cells[width:])):
-                n = len(cells)
-                self.reject(line, Message("{n} cells, but {width} columns", n=n, width=width))
+            elif reason := self._fault(cells, least):
+                self.reject(line, reason)
             else:
-                yield line, cells[:width]
+                yield line, (cells + [""] * (width - len(cells)))[:width]
+
+    def _fault(self, cells: list[str], least: int) -> str:
+        """Why a row is malformed, which has at least so many cells if it is not; "" if it is
+        not."""
+        width = len(self.header)
+        if cells == list(self.header):
+            return Message("the line repeats the header")
+        if any(map(is_damaged, cells)):
+            return Message("the line has bytes that are not text")
+        if len(cells) < least or any(map(str.strip, cells[width:])):
+            return counted(
+                len(cells),
+                "{n} cell, but {width} columns",
+                "{n} cells, but {width} columns",
+                width=width,
+            )
+        return ""
 
     def reject(self, line: int, reason: str) -> None:
         """Add a row to `rejected`."""
         self.rejected.append(rejection(self.path, line, reason))
+
+
+def _named(header: Sequence[str]) -> int:
+    """The number of columns without those at the end that have no name."""
+    return max((at for at, name in enumerate(header, start=1) if name), default=0)
 
 
 def rejection(path: Path, line: int, reason: str) -> SkippedFile:
@@ -150,7 +166,7 @@ def _kind_of_sheet(path: Path) -> TextKind:
 def _kind(ending: str, rows: Sequence[Sequence[str]], own: int) -> TextKind:
     """What rows are, the first of which has `own` delimiters of the file's extension."""
     header = [plain_name(cell) for cell in rows[0]] if rows else []
-    if _is_label_header(header) and not _names_parts(header.index("set"), rows[1:]):
+    if _is_label_header(header) and not _names_parts(header, rows[1:]):
         return TextKind.LABELS
     several = len(header) > 1
     if set(header) & set(PATH_NAMES) and (several or ending in (*_TABLES, ".tsv")):
@@ -166,10 +182,13 @@ def _is_label_header(header: Sequence[str]) -> bool:
     return {"set", "label"} <= set(header) and not {"hash", *PATH_NAMES}.isdisjoint(header)
 
 
-def _names_parts(column: int, rows: Iterable[Sequence[str]]) -> bool:
-    """Whether a column has nothing but parts of a split."""
+def _names_parts(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Whether the column “set” has parts of a split: one of them, or nothing else in a file with
+    columns that only label files have."""
+    column = header.index("set")
     values = {row[column].strip() for row in rows if column < len(row)} - {""}
-    return bool(values) and all(part_named(value) for value in values)
+    enough = all if {"hash", "author"} & set(header) else any
+    return bool(values) and enough(part_named(value) for value in values)
 
 
 def open_table(path: Path, encoding: str = "") -> TableRows:
@@ -396,33 +415,6 @@ def plain_name(column: str) -> str:
 def is_image_name(text: str) -> bool:
     """Whether a text ends as the name of an image file does."""
     return text.strip().strip('"').lower().endswith(IMAGE_ENDINGS)
-
-
-def image_path(written: str, base: Path) -> str:
-    """The path of an image with forward slashes, of a path or URL as written in a file.
-
-    A backslash is kept if a file below `base` is so named.
-    """
-    if written[:7].lower() == "file://":
-        written = _path_of_url(written)
-    if "\\" in written and (os.sep == "\\" or not exists(base, written)):
-        return written.replace("\\", "/")
-    return written
-
-
-def _path_of_url(url: str) -> str:
-    path = unquote(url[7:]).replace("\\", "/").removeprefix("localhost")
-    if not path.startswith("/"):
-        return f"//{path}"  # on a server
-    return path[1:] if re.match(r"/[A-Za-z]:", path) else path
-
-
-def exists(base: Path, name: str) -> bool:
-    """Whether `name` is a file below `base`, or an absolute path of one."""
-    try:
-        return os.path.isfile(os.path.join(base, name))
-    except (OSError, ValueError):
-        return False
 
 
 def number_of(text: str) -> float | None:

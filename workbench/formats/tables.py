@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from workbench.domain.datasets import Carry, Dataset, GivenLabel, ImageRecord, Region, declared
@@ -14,6 +15,7 @@ from workbench.domain.splits import part_named
 from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
+from workbench.formats.image_paths import image_path
 from workbench.formats.rows import (
     PATH_NAMES,
     TableRows,
@@ -22,7 +24,6 @@ from workbench.formats.rows import (
     boxes_without_size,
     composed,
     confidence_of,
-    image_path,
     in_pixels,
     is_image_name,
     kind_of,
@@ -45,6 +46,8 @@ _SIZES = (("width", "height"), ("image_width", "image_height"), ("img_width", "i
 _PART_COLUMNS = frozenset(
     {"split", "part", "set", "subset", "fold", "partition", "usage", "dataset", "data_split"}
 )
+_SURE_PARTS = frozenset({"split", "part", "set", "subset", "partition"})  # with one known word
+_LISTED_WORDS, _LISTED_LINES = 20, 50  # of a column of parts that are no parts
 _NEVER_PATHS = frozenset({"id", "image_id", "img_id", "name", "images"})  # if another column is
 # Columns whose values describe an image or a row, but not what the image shows.
 _NO_LABELS = frozenset(
@@ -145,14 +148,34 @@ class _Columns:
     def _remark_on_parts(self, header: Sequence[str], rows: Sequence[Row]) -> None:
         if self.part is None:
             return
-        others = {value for value in _values(self.part, rows) if part_named(value) is None}
-        if others:
-            remark = Message(
-                "Images with {words} in the column “{column}” are in no part of the split.",
-                words=", ".join(sorted(others))[:80],
-                column=header[self.part],
+        lines: dict[str, list[int]] = {}
+        for line, cells in rows:
+            if (word := cells[self.part].strip()) and part_named(word) is None:
+                lines.setdefault(word, []).append(line)
+        column = header[self.part]
+        for word, some in islice(lines.items(), _LISTED_WORDS):
+            listed = ", ".join(map(str, some[:_LISTED_LINES]))
+            self.remarks.append(
+                counted(
+                    len(some),
+                    "“{word}” in the column “{column}” is no part of a split: {n:,} image is in no"
+                    " part (line {lines})",
+                    "“{word}” in the column “{column}” is no part of a split: {n:,} images are in"
+                    " no part (lines {lines})",
+                    word=word,
+                    column=column,
+                    lines=listed + ", …" * (len(some) > _LISTED_LINES),
+                )
             )
-            self.remarks.append(remark)
+        if (more := len(lines) - _LISTED_WORDS) > 0:
+            self.remarks.append(
+                counted(
+                    more,
+                    "{n:,} other word in the column “{column}” is no part of a split.",
+                    "{n:,} other words in the column “{column}” are no parts of a split.",
+                    column=column,
+                )
+            )
 
     def about_unread(self, header: Sequence[str]) -> Iterator[Message]:
         """Remarks on cells that are not read as labels, with the first one of each column."""
@@ -291,11 +314,12 @@ def _share(column: int, rows: Sequence[Row], is_such: Callable[[str], bool]) -> 
 
 
 def _is_part(name: str, column: int, rows: Sequence[Row]) -> bool:
-    """Whether a column has parts of a split: by its name, and by most of its values."""
+    """Whether a column has parts of a split: by its name, and by one or most of its values."""
     if name not in _PART_COLUMNS:
         return False
     values = _values(column, rows)
-    return bool(values) and 2 * sum(part_named(value) is not None for value in values) > len(values)
+    known = sum(part_named(value) is not None for value in values)
+    return known > 0 if name in _SURE_PARTS else 2 * known > len(values)
 
 
 def _has_labels(name: str, column: int, rows: Sequence[Row]) -> bool:

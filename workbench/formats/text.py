@@ -40,6 +40,7 @@ _MARKS = (
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")  # a tab, line ends, DOS's file end
 _ASCII = re.compile(rb"[\t\r\n -~]")
+_SURROGATE = re.compile("[\udc80-\udcff]")  # a byte that is no text
 _OTHER = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")  # a line with other bytes than ASCII
 
 
@@ -54,20 +55,21 @@ class DecodedText:
 
 
 def read_text(path: Path, encoding: str = "") -> DecodedText:
-    """Read and decode a text file, in `encoding` ("": detected).
+    """Read and decode a text file with rows, in `encoding` ("": detected); see `is_damaged`.
 
     Raises KnownError naming the file if it is unreadable, or not a text.
     """
-    return decoded(path, read_regular(path), encoding)
+    return decoded(path, read_regular(path), encoding, by_line=True)
 
 
 def read_opening(path: Path, encoding: str = "") -> str:
     """The first lines of a text file, with line ends as they are; "" if it is not a text."""
     try:
         data = read_regular(path, OPENING)
-        if len(data) == OPENING and b"\0" not in data:  # the last line is cut, maybe in a character
+        wide = data.count(0) > PLAIN * len(data)
+        if len(data) == OPENING and not wide:  # the last line is cut, maybe in a character
             data = data[: max(data.rfind(b"\n"), data.rfind(b"\r"))]
-        return decoded(path, data, encoding).content
+        return decoded(path, data, encoding, by_line=True).content
     except KnownError:
         return ""
 
@@ -80,23 +82,32 @@ def text_lines(text: str) -> list[str]:
     return list(io.StringIO(text, newline=""))
 
 
-def decoded(path: Path, data: bytes, encoding: str = "") -> DecodedText:
-    """Decode the bytes of `path` as `read_text`."""
+def is_damaged(text: str) -> bool:
+    """Whether a part of the content of `read_text` has bytes that are not text. Other lines of the
+    file are not affected."""
+    return (not text.isascii() and _SURROGATE.search(text) is not None) or "\0" in text
+
+
+def decoded(path: Path, data: bytes, encoding: str = "", by_line: bool = False) -> DecodedText:
+    """Decode the bytes of `path` as `read_text`; with `by_line`, a few lines of UTF-8 may be
+    damaged."""
     if encoding:
         return DecodedText(_strictly(path, data, _known(encoding)), encoding)
     for bom, name in _MARKS:
         if data.startswith(bom):
             return DecodedText(_strictly(path, data, name), name)
-    if b"\0" in data:
-        return _wide(path, data)
+    if b"\0" in data and (found := _wide(data)):
+        return found
+    if b"\0" in data and not _has_damaged_lines(data):
+        raise _no_text(path)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        return _guessed(path, data)
-    found = DecodedText(text, "utf-8")
+        return _guessed(path, data, by_line)
+    plain = DecodedText(text, "utf-8")
     if "\x1b$" in text or _is_unicode_by_accident(text):
-        return _decoded_as(("iso2022_jp", *_likely(data, _SURE)[:1]), data) or found
-    return found
+        return _decoded_as(("iso2022_jp", *_likely(data, _SURE)[:1]), data) or plain
+    return plain
 
 
 def _known(encoding: str) -> str:
@@ -134,8 +145,9 @@ def _no_text(path: Path) -> KnownError:
     )
 
 
-def _wide(path: Path, data: bytes) -> DecodedText:
-    """UTF-16 without a byte order mark, which has zero bytes as no other text has."""
+def _wide(data: bytes) -> DecodedText | None:
+    """UTF-16 without a byte order mark, which has more zero bytes than other texts; None if it is
+    not that."""
     found = []
     for encoding in ("utf-16-le", "utf-16-be"):
         try:
@@ -147,19 +159,29 @@ def _wide(path: Path, data: bytes) -> DecodedText:
             found.append((plain, DecodedText(text, encoding, guessed=True)))
     plain, best = max(found, key=lambda one: one[0], default=(0, DecodedText("", "")))
     if not plain or plain < PLAIN * len(best.content):
-        raise _no_text(path)
+        return None
     return best
+
+
+def _has_damaged_lines(data: bytes) -> bool:
+    """Whether zero bytes are in few lines of a text, so that the others can be read."""
+    lines = re.split(rb"\r\n|\r|\n", data.strip(b"\r\n"))
+    damaged = sum(b"\0" in line for line in lines)
+    few = damaged < len(lines) and damaged <= max(1, DAMAGED * len(lines))
+    return few and b"\x1a" not in data
 
 
 def _is_assigned(character: str) -> bool:
     return character in "\t\r\n" or unicodedata.category(character) not in ("Cc", "Cn", "Co")
 
 
-def _guessed(path: Path, data: bytes) -> DecodedText:
-    """The likeliest encoding of a text that is not Unicode."""
-    if _CONTROL.search(data) or not _ASCII.search(data):
+def _guessed(path: Path, data: bytes, by_line: bool) -> DecodedText:
+    """The likeliest encoding of a text that is not Unicode, or only without damaged lines."""
+    if _CONTROL.search(data.replace(b"\0", b"")) or not _ASCII.search(data):
         raise _no_text(path)
     if _is_damaged_unicode(data):
+        if by_line:
+            return DecodedText(data.decode("utf-8", "surrogateescape"), "utf-8")
         return DecodedText(_strictly(path, data, "utf-8"), "utf-8")
     likely = _likely(data, IMPLAUSIBLE)
     if not likely:
@@ -211,10 +233,15 @@ def _is_unicode_by_accident(text: str) -> bool:
 
 
 def _is_damaged_unicode(data: bytes) -> bool:
-    """Whether nearly all characters other than ASCII are well-formed UTF-8."""
+    """Whether nearly all characters other than ASCII are well-formed UTF-8, or most lines with such
+    characters, as if files of two encodings were joined."""
     text = data.decode("utf-8", "replace")
     others = sum(character > "\x7f" for character in text)
-    return 0 < text.count("\ufffd") <= DAMAGED * others
+    if text.count("\ufffd") <= DAMAGED * others:
+        return True
+    lines = [line.decode("utf-8", "replace") for line in _OTHER.findall(data)]
+    right = sum("\ufffd" not in line and not _is_unicode_by_accident(line) for line in lines)
+    return 2 * right > len(lines)
 
 
 # How usual characters are. The cost of a character is about the negative logarithm of how often it

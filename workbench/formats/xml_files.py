@@ -25,9 +25,11 @@ def opening_text(path: Path) -> str:
 
 
 def has_root(text: str, tag: str) -> bool:
-    """Whether XML that begins with `text` has a root element called `tag`."""
+    """Whether XML that begins with `text` has a root element called `tag`, or a document type of
+    this name: such a file is recognised, so that it is refused by name when it is read."""
     plain = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).lstrip("\ufeff \t\r\n")
-    return re.match(rf"(?:<\?.*?\?>\s*)*<{tag}[\s/>]", plain, re.DOTALL) is not None
+    root = rf"(?:<\?.*?\?>\s*)*<(?:!DOCTYPE\s+)?{tag}[\s/>\[]"
+    return re.match(root, plain, re.DOTALL) is not None
 
 
 def read_xml(path: Path, tag: str, title: str) -> Element:

@@ -253,9 +253,10 @@ def _found(file: NamedFile, facts: FileFacts) -> FoundImage:
 class ImportResult:
     """Result of an import, as numbers of files.
 
-    `added` images; `known`: unchanged files of the same source; `duplicates`: another file of an
-    existing image; `labelled`: labels given; `skipped` files; and the `plans` of all sources.
-    Filled while batches are stored; complete, with its `report`, when the job ends.
+    `added` images; `known`: unchanged files of the same source, and files that were moved;
+    `duplicates`: another file of an existing image; `labelled`: labels given; `skipped` files; and
+    the `plans` of all sources. Filled while batches are stored; complete, with its `report`, when
+    the job ends.
     """
 
     added: int = 0
@@ -344,6 +345,7 @@ class _ImportStore:
         self.result.known += batch.known
         if not files:
             return
+        moved = self._moved(batch.new)
         with self._session.edit(self.title, joined_to=self._edit) as edit:
             ids = self._session.store.images.add(self._source(batch.plan), files)
             self._intake.sets, self._intake.declared = batch.plan.sets, batch.plan.declared
@@ -354,7 +356,8 @@ class _ImportStore:
                 self._session.store.thumbnails.put(batch.thumbnails)
         added = len(edit.changes.added)
         self.result.added += added
-        self.result.duplicates += len(batch.new) - added
+        self.result.known += moved
+        self.result.duplicates += len(batch.new) - added - moved
         self.result.labelled = self._intake.labelled
 
     def add_unread(self, unread: UnreadFiles) -> None:
@@ -396,6 +399,17 @@ class _ImportStore:
             ),
         )
         keep_report(self._session, result.report)
+
+    def _moved(self, found: Iterable[FoundImage]) -> int:
+        """The number of files whose image is known from places that have no file any more."""
+        images = self._session.store.images
+        bases = {source.id: Path(source.base) for source in images.sources()}
+        known = {images.by_hash(one.hash) for one in found}
+        return sum(
+            not any((bases[source] / path).is_file() for source, path in images.locations(id_))
+            for id_ in known - {None}
+            if id_ is not None
+        )
 
     def _elsewhere(self, image: int) -> str:
         """A place of an image in a source that is not part of this import, if its file exists."""

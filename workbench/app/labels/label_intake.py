@@ -275,9 +275,13 @@ class LabelIntake:
         new.pop("", None)
         if name in known and not new:
             return
-        self.new_labels += [NewLabel(name, label, names.like(label)) for label in new]
+        together = self._names[name] = LabelNames([*before.names, *new])
+        order = {label: at for at, label in enumerate((*before.names, *new))}
+        for label in new:
+            like = together.like(label)
+            earlier = like if order.get(like, len(order)) < order[label] else ""
+            self.new_labels.append(NewLabel(name, label, earlier))
         self.session.store.labels.save_set(before.with_labels(tuple(new)))
-        self._names[name] = LabelNames([*before.names, *new])
 
     def finish(self) -> None:
         """Remove new labels that are in conflicts alone, so that nothing has them, within an open

@@ -14,9 +14,10 @@ from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.import_reports import Decision, DecisionKind
 from workbench.domain.label_names import LabelNames
 from workbench.domain.text import Message, mark
-from workbench.files import unusable
+from workbench.files import read_regular, unusable
 from workbench.formats import FORMATS, DatasetFormat, ReadOptions, recognised
 
+_BLANK = 1 << 10  # bytes of a file that is empty but for blank lines
 SAMPLES = 3  # labels shown to confirm an encoding
 # Columns of labels that say nothing about what is labelled.
 GENERAL_NAMES = frozenset(
@@ -90,20 +91,23 @@ class ReadDataset(NamedTuple):
 
 def format_for(path: Path, name: str = "") -> DatasetFormat:
     """The format called `name`, or the likeliest one of `path`. Raises KnownError or ValueRefused
-    if there is none."""
-    if name:
-        return FORMATS.find(name)
-    found = recognised(path)
-    if not found:
-        if not path.exists():
-            raise unusable(path, mark("Choose a file or folder that exists."))
+    if there is none, or `path` is nothing that can be read."""
+    if not path.is_file() and not path.is_dir():
+        raise unusable(path, mark("Choose a folder, a list file or a table."))
+    format = FORMATS.find(name) if name else next(iter(recognised(path)), None)
+    if path.is_file() and not read_regular(path, _BLANK).strip():
+        raise KnownError("{path} is empty.", "Choose another file.", path=path)
+    if format is None:
         raise KnownError(
             "{path} has no known format of labels.",
             "Formats: {formats}.",
             path=path,
             formats=", ".join(FORMATS),
         )
-    return found[0]
+    if format.is_folder != path.is_dir() and format not in recognised(path):
+        folder, file = mark("Choose the folder of the dataset."), mark("Choose a file.")
+        raise unusable(path, folder if format.is_folder else file)
+    return format
 
 
 def read_dataset(
@@ -174,11 +178,27 @@ def decisions_about(path: Path, read: ReadDataset, choices: ReadChoices) -> list
         text = Message("“{own}” is imported as {label_set}", own=own, label_set=label_set)
         if own != label_set and own:
             found.append(Decision(name, text, DecisionKind.LABEL_SET, own))
+    for label_set, some_own in _shared(read.sets).items():
+        text = Message(
+            "{columns} are all imported as {label_set}: images for which they differ have a"
+            " conflict if the set has one label for each image",
+            columns=enumerated([f"“{own}”" for own in some_own]),
+            label_set=label_set,
+        )
+        found.append(Decision(name, text))
     for own in read.offered:
-        some = ", ".join(dataset.sets[own].labels[:SAMPLES])
+        some = ", ".join(" ".join(one.split()) for one in dataset.sets[own].labels[:SAMPLES])
         text = Message("“{own}” ({labels}, …) is not imported", own=own, labels=some)
         found.append(Decision(name, text, DecisionKind.NOT_IMPORTED, own, suggested_set(own)))
     return found + [Decision(name, remark) for remark in dataset.remarks]
+
+
+def _shared(sets: Mapping[str, str]) -> dict[str, list[str]]:
+    """The label sets that several sets of a file are imported as, with these."""
+    found: dict[str, list[str]] = {}
+    for own, label_set in sets.items():
+        found.setdefault(label_set, []).append(own)
+    return {label_set: some for label_set, some in found.items() if len(some) > 1}
 
 
 def suggested_set(own: str) -> str:
