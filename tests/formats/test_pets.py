@@ -128,7 +128,7 @@ def test_entities_are_not_expanded(folder):
     bomb = '<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><annotation>&c;'
     write_files(folder, {"annotations/xmls/Abyssinian_100.xml": bomb})
     (_, reason), *_ = rejects(read("pets", folder))
-    assert "it has a document type declaration" in reason
+    assert "it has a document type" in reason
 
 
 def test_other_folders_are_not_recognised(tmp_path):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import msgspec
 
@@ -33,6 +33,7 @@ from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
 from workbench.files import read_regular, write_whole
 from workbench.formats.base import WriteOptions
+from workbench.formats.xml_files import parse_xml
 
 Heartbeats = Generator[None, None, None]
 Box = tuple[float, float, float, float]
@@ -218,22 +219,11 @@ def plain(value: float) -> str:
 # XML files
 
 
-class _WithoutDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type declaration, where entities would be defined."""
-
-    def doctype(self, *_declaration: str | None) -> None:
-        """Raises ValueError."""
-        raise ValueError(Message("it has a document type declaration"))
-
-
-def xml_of(path: Path) -> ElementTree.Element:
+def xml_of(path: Path) -> Element:
     """Root of an XML file without a document type. Raises KnownError."""
     data = read_regular(path, most=MOST_XML)
-    parser = ElementTree.XMLParser(target=_WithoutDoctype())  # noqa: S314 (no entities)
     with parsing(path):
-        parser.feed(data)
-        root: ElementTree.Element = parser.close()
-    return root
+        return parse_xml(data)
 
 
 def voc_boxes(path: Path) -> list[tuple[str, Box]]:
