@@ -98,3 +98,32 @@ def test_import_has_an_option_for_each_importable_set(capsys):
     texts = capsys.readouterr().out
     for name in ("category", "view", "expression"):
         assert f"--{name}-from [folder|list|csv]" in texts
+
+
+@pytest.fixture
+def birds(folder):
+    """The folder `birds` with two folders of one image each."""
+    for i, name in enumerate(("owl", "wren")):
+        (folder / "birds" / name).mkdir(parents=True)
+        cv2.imwrite(f"birds/{name}/{i}.png", np.full((20, 30, 3), 90 + 60 * i, np.uint8))
+    return "birds"
+
+
+def test_names_of_folders_that_are_not_imported_are_offered(command, birds, capsys):
+    command("new", "Birds")
+    assert run(["import", "Birds", birds]) == 0
+    offered = (
+        "birds: the names of its folders (owl, wren, …) are not imported"
+        " (To import them as labels: --category-from folder)"
+    )
+    assert offered in capsys.readouterr().out
+    assert command("import", "Birds", birds, "--category-from", "folder")["labelled"] == 2
+    assert exported(command, "out.tsv") == ["category owl", "category wren"]
+
+
+def test_labels_that_a_folder_cannot_have_are_refused(command, birds, capsys):
+    command("new", "Birds")
+    assert run(["import", "Birds", birds, "--labels", "folder=category"]) == 1
+    shown = capsys.readouterr().err
+    assert "birds is a folder of images without a table: it has no labels called folder." in shown
+    assert "--category-from folder" in shown

@@ -131,6 +131,7 @@ def change_of(decision: Decision) -> str:
         DecisionKind.LABEL_SET: f"Another label set: --labels {decision.own}=…",
         DecisionKind.NOT_IMPORTED: "To import it as labels: "
         f"--labels {decision.own}={decision.suggested}",
+        DecisionKind.FOLDERS: f"To import them as labels: --{decision.suggested}-from folder",
     }.get(decision.kind, "")
 
 

@@ -51,6 +51,7 @@ class DecisionKind(StrEnum):
     ENCODING = "encoding"
     LABEL_SET = "label set"
     NOT_IMPORTED = "not imported"
+    FOLDERS = "folders"  # whose names are not imported
     REMARK = "remark"  # cannot be changed
 
 

@@ -6,12 +6,14 @@ import dataclasses
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from workbench.app.image_files import search, why_unsupported
 from workbench.app.labels.path_index import PathIndex
 from workbench.app.labels.reading import (
     NO_CHOICES,
+    SAMPLES,
     ReadChoices,
     ReadDataset,
     decisions_about,
@@ -27,7 +29,7 @@ from workbench.domain.formats import (
     enumerated,
 )
 from workbench.domain.images import SkippedFile
-from workbench.domain.import_reports import Decision
+from workbench.domain.import_reports import Decision, DecisionKind
 from workbench.domain.splits import Part, part_named
 from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable
@@ -139,6 +141,7 @@ def plan_source(
     choices = choices.at(path)
     if path.is_dir():
         if is_plain_folder(path, origins, choices):
+            _check_choices(path, choices)
             return (yield from _plan_folder(path, choices.levels or origins.having(Origin.FOLDER)))
     elif not path.is_file():
         raise unusable(path, mark("Choose a folder, a list file or a table."))
@@ -177,6 +180,17 @@ def is_plain_folder(path: Path, origins: LabelOrigins, choices: ReadChoices) -> 
         return True
     specific = (format for format in recognised(path) if format.specific)
     return all(format.name in FOLDERS for format in specific)
+
+
+def _check_choices(path: Path, choices: ReadChoices) -> None:
+    """Refuse label sets that are to be imported from a folder without a table."""
+    if any(choices.sets.values()):
+        raise KnownError(
+            "{path} is a folder of images without a table: it has no labels called {names}.",
+            "To import the names of folders as labels: --category-from folder",
+            path=path,
+            names=enumerated([name for name, chosen in choices.sets.items() if chosen], "or"),
+        )
 
 
 def _kind(read: ReadDataset) -> Origin:
@@ -239,13 +253,24 @@ def _plan_folder(path: Path, levels: tuple[str, ...]) -> Generator[None, None, P
     found = yield from search(path)
     plan = SourcePlan(path, Origin.FOLDER, sets={name: name for name in levels if name})
     planned = PlannedSource(plan, path, skipped=found.skipped)
+    named: dict[str, None] = {}
     for name, naming, part in folders_above(path, found.images):
+        named |= dict.fromkeys(naming[-1:])
         given = labels_of_folders(naming, levels)
         labels = tuple(one for one in given if one.set)
         said = labels or part is not None
         records = ((ImageRecord(name, labels, part), str(path / name)),) if said else ()
         planned.files.append(NamedFile(name, records))
+    if len(named) > 1 and not any(levels):
+        planned.plan = dataclasses.replace(plan, decisions=(_folders_offered(path, named),))
     return planned
+
+
+def _folders_offered(path: Path, folders: Iterable[str]) -> Decision:
+    """That the names of folders could be labels."""
+    some = ", ".join(islice(folders, SAMPLES))
+    text = Message("the names of its folders ({folders}, …) are not imported", folders=some)
+    return Decision(path.name, text, DecisionKind.FOLDERS, suggested=IMPORTABLE_SETS[0])
 
 
 def folders_above(
