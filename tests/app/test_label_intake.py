@@ -276,3 +276,14 @@ def test_labels_boxes_and_parts_come_back_from_a_file(images, tmp_path, file, fo
         assert other.store.splits.parts() == images.store.splits.parts()
     finally:
         other.close()
+
+
+def test_a_set_of_crops_has_no_declared_labels_of_images(images):
+    """Formats declare the labels of images and boxes together."""
+    declared = {"": DeclaredSet(("sunny", "cat", "dog"))}
+    intake = LabelIntake(images, SETS, declared)
+    with images.edit("Import"):
+        intake.add([record(1, GivenLabel("", "sunny"), regions=(box(0, "cat"),))])
+        intake.finish()
+    assert images.store.labels.get("object").names == ("cat", "dog")
+    assert images.store.labels.get("category").names == ("sunny",)

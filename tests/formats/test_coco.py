@@ -248,3 +248,16 @@ def test_what_cannot_be_written_is_counted(tmp_path):
         "1 box is not written: it has no label of “”, but of other sets.",
         "1 box is not written: the size of its image is unknown.",
     ]
+
+
+def test_the_second_category_with_an_id_is_rejected(tmp_path):
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": name, "supercategory": ""} for name in ("cat", "dog")],
+        "annotations": [{"image_id": 1, "category_id": 1}],
+    }
+    read = read_dataset("coco", coco(tmp_path, content))
+    assert rejects(read) == [
+        ("coco.json, entry 2 of “categories”", "another category has the same id 1")
+    ]
+    assert [one.label for one in read.images[0].labels] == ["cat"]

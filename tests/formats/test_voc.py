@@ -211,3 +211,9 @@ def test_files_with_a_document_type_are_refused_by_name(tmp_path, inner):
     assert "document type" in found[1]
     (tmp_path / "b.xml").unlink()
     assert FORMATS["voc"].recognises(folder)  # not silently a folder of images
+
+
+def test_why_no_file_can_be_read_is_in_the_error(tmp_path):
+    write_files(tmp_path, {"a.xml": "<!DOCTYPE annotation><annotation/>"})
+    with pytest.raises(KnownError, match=r"no file in Pascal VOC format .*: it has a document"):
+        read_dataset("voc", tmp_path)

@@ -263,3 +263,19 @@ def test_an_image_is_placed_by_the_label_of_the_chosen_set(tmp_path):
     assert read_dataset("yolo-classes", tmp_path).sets[MAIN_SET].labels == ("c", "con", "a/b")
     names = ("a%2Fb", "c", "%63on")
     assert folders == {f"{part}/{name}" for part in ("train", "val", "test") for name in names}
+
+
+def test_boxes_without_names_of_their_labels_are_refused(tmp_path):
+    folder = yolo(tmp_path)
+    (folder / "data.yaml").unlink()
+    assert FORMATS["yolo"].recognises(folder)
+    with pytest.raises(KnownError, match="no names of their labels"):
+        read_dataset("yolo", folder)
+    write_files(folder, {"labels/train/a.txt": "notes\n", "labels/train/sub/b.txt": "1 2\n"})
+    assert not FORMATS["yolo"].recognises(folder)
+
+
+def test_text_files_without_an_image_are_listed(tmp_path):
+    read = read_dataset("yolo", yolo(tmp_path, **{"labels/train/gone.txt": "0 .5 .5 .1 .1\n"}))
+    assert rejects(read) == [("labels/train/gone.txt", "there is no image of this name")]
+    assert len(read.images) == 3

@@ -156,9 +156,12 @@ def remedy_of(error: BaseException, otherwise: str = "") -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Why it failed, to go on a sentence: the `Message` that the error was raised with, the reason
-    of an error of the system by its number, or else the first line of its text, without error
-    numbers, file names and full stop."""
+    """Why it failed, to go on a sentence: the reason of a `KnownError` that has one, the `Message`
+    that the error was raised with, the reason of an error of the system by its number, or else the
+    first line of its text, without error numbers, file names and full stop."""
+    known = error.sentence.values.get("reason") if isinstance(error, KnownError) else None
+    if isinstance(known, Message):
+        return known
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     if isinstance(error, OSError):

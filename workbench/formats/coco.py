@@ -223,8 +223,9 @@ class _CocoReader:
         yield
         names: dict[Id, str] = {}
         reject = self._gathering.rejecting(name, "categories")
-        for _, category in decoded_entries(file.categories or [], _CocoCategory, reject):
-            names[category.id] = category.name
+        for number, category in decoded_entries(file.categories or [], _CocoCategory, reject):
+            if names.setdefault(category.id, category.name) != category.name:
+                reject(number, Message("another category has the same id {id}", id=category.id))
         self._gathering.declare(MAIN_SET, names.values())
         with contextlib.suppress(msgspec.DecodeError):
             info = msgspec.json.decode(file.info, type=_CocoInfo)

@@ -14,6 +14,7 @@ import msgspec
 
 from workbench.domain.datasets import Dataset
 from workbench.domain.errors import KnownError, parsing, reason_of
+from workbench.domain.images import SkippedFile
 from workbench.domain.text import Message
 from workbench.files import read_regular, regular_bytes, write_whole
 from workbench.formats.text import decoded
@@ -27,6 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\Z)\s*(:?)|[{}\[\]]', re.DOTALL)
 _TOO_DEEP = Message("its values are nested too deeply")
 _WRONG_TYPE = re.compile(r"Expected `.+?(?: - at `\$\.?([^`]*)`)?$")
+_TOO_LARGE = re.compile(r"Number out of range - at `\$\.?([^`]*)`")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
 
@@ -112,9 +114,18 @@ def _expecting(path: Path, title: str) -> Iterator[None]:
         raise ValueError(_TOO_DEEP) from error
 
 
-def not_of_format(path: Path, title: str) -> KnownError:
-    """Error for a file or folder that is not of the format called `title`."""
-    return KnownError("{path} is not a dataset in {format} format.", path=path, format=title)
+def not_of_format(path: Path, title: str, rejected: Sequence[SkippedFile] = ()) -> KnownError:
+    """Error for a file or folder that is not of the format called `title`, or a folder whose files
+    of the format are all `rejected`."""
+    if not rejected:
+        return KnownError("{path} is not a dataset in {format} format.", path=path, format=title)
+    return KnownError(
+        "{path} has no file in {format} format that can be read ({file}: {reason}).",
+        path=path,
+        format=title,
+        file=rejected[0].path,
+        reason=rejected[0].reason,
+    )
 
 
 def decoded_entries(
@@ -141,6 +152,8 @@ def plain_reason(error: Exception) -> str:
         if wrong[1]:
             return Message("“{field}” has a wrong type", field=wrong[1])
         return Message("it has a wrong type")
+    if large := _TOO_LARGE.match(text):
+        return Message("“{field}” is too large", field=large[1])
     if missing := _MISSING.match(text):
         return Message("“{field}” is missing", field=missing[1])
     return reason_of(error)

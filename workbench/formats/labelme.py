@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord, Region
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.images import SkippedFile
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular, write_whole
@@ -93,7 +93,7 @@ class LabelMe(DatasetFormat):
             gathering.declare(MAIN_SET, _declared_labels(root / name))
         drafts = yield from _drafts(path, root, gathering, options.encoding)
         if not drafts:
-            raise not_of_format(path, TITLE)
+            raise not_of_format(path, TITLE, gathering.dataset.rejected)
         return (yield from gathering.finished(drafts, fixed=options.base is not None))
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
@@ -149,7 +149,7 @@ def _drafts(
         except KnownError as error:
             if path == file:
                 raise
-            gathering.dataset.rejected.append(SkippedFile(name, error.sentence))
+            gathering.dataset.rejected.append(SkippedFile(name, reason_of(error)))
         except ValueError as error:
             gathering.dataset.rejected.append(SkippedFile(name, plain_reason(error)))
     return drafts

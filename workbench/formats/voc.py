@@ -88,7 +88,7 @@ class PascalVoc(DatasetFormat):
         reader = _VocReader(path, options.base or path)
         yield from reader.read_annotations()
         if not reader.drafts:
-            raise not_of_format(path, TITLE)
+            raise reader.unreadable()
         reader.read_lists()
         return (yield from reader.finished(fixed=options.base is not None))
 
@@ -143,6 +143,10 @@ class _VocReader:
         self._images = f"{IMAGES}/" if (base / IMAGES).is_dir() else ""
         self._listed: dict[str, dict[str, list[str]]] = {}  # image files by folder, by stem
 
+    def unreadable(self) -> KnownError:
+        """Error for a folder without an annotation that can be read."""
+        return not_of_format(self._root, TITLE, self._gathering.dataset.rejected)
+
     def read_annotations(self) -> Generator[None, None, None]:
         """Read the XML files; those that are damaged are rejected."""
         for label in _declared_labels(self._root / LABELS):
@@ -158,8 +162,7 @@ class _VocReader:
                 self.drafts[name] = self._draft(root, name, in_folder)
             except (KnownError, ValueError) as error:
                 shown = file.relative_to(self._root).as_posix()
-                reason = error.sentence if isinstance(error, KnownError) else reason_of(error)
-                self._gathering.dataset.rejected.append(SkippedFile(shown, reason))
+                self._gathering.dataset.rejected.append(SkippedFile(shown, reason_of(error)))
 
     def _draft(self, root: Element, name: str, in_folder: bool) -> ImageNotes:
         written = text_of(root, "filename") or text_of(root, "path") or name

@@ -8,8 +8,10 @@ Layout as in docs.ultralytics.com/datasets. For classification, see `yolo_classe
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,8 +52,10 @@ from workbench.formats.image_paths import (
     below,
     cleaned,
     first_entries,
+    glimpsed,
     image_files,
     inside,
+    is_foreign,
 )
 from workbench.formats.json_files import not_of_format
 
@@ -66,6 +70,8 @@ _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 KEYS = {"train": Part.TRAIN, "val": Part.VALIDATION, "test": Part.TEST, UNASSIGNED: None}
 _OTHER_KEYS = {"valid": "val", "validation": "val"}
 _FOLDERS = {part: key for key, part in KEYS.items()}
+_TRIED, _LINE = 20, 4096  # files that are looked at to recognise a folder, and bytes of each
+_BOX = re.compile(r"\d+(?:\s+[01]?\.?\d+(?:e-\d+)?){4,}")
 _TOLERANCE = 0.01  # by which a box may leave its image
 _DIGITS = 9
 
@@ -87,13 +93,20 @@ class Yolo(DatasetFormat):
         """Whether the folder, or the file itself, names labels and parts."""
         try:
             file = data_file(path)
-            return file is not None and _is_detection(read_yaml(file))
+            return _has_boxes(path) if file is None else _is_detection(read_yaml(file))
         except KnownError:
             return False
 
     def read(self, path: Path, options: ReadOptions) -> Reading:
         """Read the images that data.yaml lists, and their text files."""
         file = data_file(path)
+        if file is None and _has_boxes(path):
+            raise KnownError(
+                "{path} has boxes in {format} format, but no names of their labels.",
+                "Add data.yaml, or classes.txt with a name in each line.",
+                path=path,
+                format=TITLE,
+            )
         if file is None:
             raise not_of_format(path, TITLE)
         data = read_yaml(file)
@@ -160,6 +173,17 @@ def _is_detection(data: dict[str, Any]) -> bool:
     return bool(names_of(data)) and any(key in data for key in (*KEYS, *_OTHER_KEYS))
 
 
+def _has_boxes(path: Path) -> bool:
+    """Whether a folder has folders of images and of text files, with a box in one of the first."""
+    if not {IMAGES, LABELS} <= {one.name for one in first_entries(path)}:
+        return False
+    for file in islice(glimpsed(path / LABELS, ".txt"), _TRIED):
+        line = read_regular(file, _LINE).decode(errors="replace").partition("\n")[0]
+        if _BOX.fullmatch(line.strip()):
+            return True
+    return False
+
+
 def write_yaml(file: Path, values: dict[str, Any]) -> None:
     """Write a YAML file with the keys in the order of `values`. Raises OSError."""
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
@@ -214,11 +238,25 @@ class _YoloReader:
             relative = _relative(found, self._root)
             rejected = self._gathering.dataset.rejected
             images = yield from image_files(found, rejected)
+            self._list_unused(relative, images)
             if images:
                 return [f"{relative}/{image}" for image in images]
         if found is None or found.is_dir():
             found = self._found(f"{key}.txt")
         return [] if found is None else self._listed(found)
+
+    def _list_unused(self, folder: str, images: Sequence[str]) -> None:
+        """Reject the text files of a folder of images that has no image for them."""
+        texts = self._root / _text_file(f"{folder}/x")
+        if not images or not texts.parent.is_dir() or texts.parent == self._root / folder:
+            return
+        used = {_text_file(f"{folder}/{image}") for image in images}
+        for file in sorted(texts.parent.rglob("*.txt")):
+            shown = _relative(file, self._root)
+            one = SkippedFile(shown, Message("there is no image of this name"))
+            rejected = self._gathering.dataset.rejected
+            if shown not in used and not is_foreign(file.name) and one not in rejected:
+                rejected.append(one)
 
     def _found(self, place: str) -> Path | None:
         """A folder or file of data.yaml. Some programs write a path that leads to the folder of

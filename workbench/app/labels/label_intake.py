@@ -291,7 +291,9 @@ class LabelIntake:
         """
         for name in dict.fromkeys(new.set for new in self.new_labels):
             counts, names = self.session.store.labels.counts(name), self._names_of(name)
-            written = {names.equal(label) for at, label in self._written if at == name}
+            # Labels of images that the files declare for images and boxes together.
+            sources = {name, *(own for (_, own), to in self._box_sets.items() if to == name)}
+            written = {names.equal(label) for at, label in self._written if at in sources}
             unused = {
                 new.label
                 for new in self.new_labels
