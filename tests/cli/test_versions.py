@@ -75,9 +75,39 @@ def test_versions_are_listed_newest_first(birds: Path, capsys) -> None:
     assert result(capsys, "--compare", "one", "two")["changes"] == []
 
 
+def test_differences_name_the_person_who_labelled(birds: Path, capsys) -> None:
+    result(capsys, "--create", "base")
+    change("--label", "right", "--annotator", "Grace", "image 0.jpg")
+    capsys.readouterr()
+    (found,) = result(capsys, "--compare", "base", "now")["changes"]
+    assert (found["after"], found["author"]) == ("right", "Grace")
+    result(capsys, "--create", "by Grace")
+    change("--label", "front", "--annotator", "Ada", "image 0.jpg")
+    capsys.readouterr()
+    result(capsys, "--restore", "by Grace")
+    assert result(capsys, "--compare", "by Grace", "now")["changes"] == []
+    assert run(["annotators", "Birds", "--json"]) == 0
+    people = json.loads(capsys.readouterr().out)["annotators"]
+    assert {one["annotator"]: one["labels"] for one in people}["Grace"] == 1
+
+
+def test_versions_are_renamed_and_deleted(birds: Path, capsys) -> None:
+    for name in ("one", "two"):
+        result(capsys, "--create", name)
+    assert result(capsys, "--rename", "one", " 第一版 ") == {"renamed": "one", "to": "第一版"}
+    assert result(capsys, "--delete", "two") == {"deleted": "two"}
+    assert [one["name"] for one in result(capsys)["versions"]] == ["第一版"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "part"),
     [
+        (["--create", "now"], 2, "“now” means the project as it is"),
+        (["--create", "\u200b"], 2, "No name of the version is given"),
+        (["--rename", "one", "now"], 2, "“now” means the project as it is"),
+        (["--rename", "other", "new"], 1, "no version “other”"),
+        (["--delete", "other"], 1, "no version “other”"),
+        (["--delete", "one", "--restore", "one"], 2, "one of --create"),
         (["--create", "one"], 2, "already a version “one”"),
         (["--restore", "other"], 1, "no version “other”"),
         (["--compare", "one", "other"], 1, "no version “other”"),

@@ -35,6 +35,7 @@ WRITING = {
     "clusterings": {"forget", "keep"},
     "crops": {"add", "apply", "save"},
     "features": {"forget", "make_room", "remove"},
+    "going_back": {"run"},
     "history": {"forget", "redo", "undo"},
     "images": {"add", "add_source", "put_back", "relink", "remove", "set_skipped"},
     "labels": {"assign", "assign_crops", "assign_each", "decide", "remove_set", "save_set"},
@@ -43,7 +44,7 @@ WRITING = {
     "splits": {"delete", "make", "rename", "use"},
     "studies": {"put", "remove"},
     "thumbnails": {"put", "put_fingerprints"},
-    "versions": {"add", "confirm", "restore"},
+    "versions": {"add", "confirm", "remove", "rename"},
 }
 # Where `object` is the right type, and why.
 ANY_VALUE = {

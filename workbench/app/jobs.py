@@ -275,12 +275,13 @@ class JobRunner(QObject):
         job.start()
         return job
 
-    def stop_all_and_wait(self) -> None:
-        """Stop all jobs and wait until they have ended and their last values are applied."""
-        while self._jobs:
-            for job in tuple(self._jobs):
+    def stop_all_and_wait(self, kind: str = "") -> None:
+        """Stop all jobs, or those of one kind, and wait until they have ended and their last values
+        are applied."""
+        while found := [job for job in self._jobs if not kind or job.task.kind == kind]:
+            for job in found:
                 job.stop()
-            for job in tuple(self._jobs):
+            for job in found:
                 job.settle()
 
     @Slot(object)

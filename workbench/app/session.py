@@ -254,6 +254,11 @@ class Session(QObject):
         """Why the project cannot be changed; None if it can."""
         return self.store.read_only
 
+    def check_writable(self) -> None:
+        """Raise KnownError if the project is read-only."""
+        if self.read_only is not None:
+            raise self.read_only.refusal(self.name)
+
     @property
     def annotator(self) -> str:
         """Name of the person who labels by hand now; "" without a name."""

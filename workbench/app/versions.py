@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.app.jobs import JobResult, Steps, Task, applying
+from workbench.app.jobs import JobResult, Outcome, Steps, Task, applying
 from workbench.app.results.result_tables import to_csv
 from workbench.app.session import Session
 from workbench.domain.changes import Changes
-from workbench.domain.errors import ValueRefused
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import Progress
 from workbench.domain.splits import Part, SplitPlan
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.domain.versions import (
     CHANGE_HEAD,
+    NOW,
     VersionChange,
     VersionContent,
     change_cells,
+    checked_version_name,
     compare_versions,
 )
 from workbench.files import write_whole, writing
 from workbench.storage.project import Project
 from workbench.storage.versions import VersionDraft
 
-NOW = ""  # names the project as it is, where a version could be named
+# Jobs that make several edits, between which nothing can go back.
+EDITING_JOBS = ("import", "labels", "crop")
 
 
 def user_name() -> str:
@@ -38,9 +42,9 @@ def user_name() -> str:
 
 @dataclass(frozen=True)
 class _Ready(JobResult):
-    """A version that is ready to be stored, or the content to go back to."""
+    """A version that is ready to be stored."""
 
-    content: VersionDraft | VersionContent
+    draft: VersionDraft
 
 
 def create_task(session: Session, name: str, note: str = "") -> Task[None]:
@@ -49,15 +53,8 @@ def create_task(session: Session, name: str, note: str = "") -> Task[None]:
     Raises ValueRefused at once if the name is blank or in use, KnownError if the project is
     read-only.
     """
-    name = " ".join(name.split())
-    if any(known.name == name for known in session.versions.all()):
-        sentence = Message("There is already a version “{name}”.", name=name)
-        allowed = Message("a name that no version has")
-        raise ValueRefused(Message("name of the version"), name, allowed, sentence)
-    if not name:
-        raise ValueRefused(Message("name of the version"), "", Message("a name"))
-    if session.read_only is not None:
-        raise session.read_only.refusal(session.name)
+    session.check_writable()
+    name = checked_version_name(name, [known.name for known in session.versions.all()])
     folder = session.folder
 
     def work() -> Steps[None]:
@@ -66,12 +63,28 @@ def create_task(session: Session, name: str, note: str = "") -> Task[None]:
             yield _Ready(store.versions.draft())
 
     def keep(ready: _Ready) -> None:
-        assert isinstance(ready.content, VersionDraft)
-        session.store.versions.add(ready.content, name, note, user_name())
-        session.announce(Changes(history=True))
+        session.store.versions.add(ready.draft, name, note, user_name())
+        session.announce(Changes(versions=True))
 
     title = Message("Create version “{name}”", name=name)
     return Task(title, work, apply=applying(_Ready, keep), kind="version")
+
+
+def rename_version(session: Session, name: str, new: str) -> str:
+    """Rename a version, also where runs name it; return the name as it is stored.
+
+    Raises KnownError if it is unknown, ValueRefused if the new name is blank or in use.
+    """
+    version = session.versions.get(name)
+    runs = session.store.versions.rename(name, new)
+    session.announce(Changes(versions=True, runs=runs))
+    return next(one.name for one in session.versions.all() if one.id == version.id)
+
+
+def remove_version(session: Session, name: str) -> None:
+    """Delete a version for good. Raises KnownError if it is unknown or a run names it."""
+    session.store.versions.remove(name)
+    session.announce(Changes(versions=True))
 
 
 def compare_task(session: Session, before: str, after: str = NOW) -> Task[list[VersionChange]]:
@@ -110,34 +123,61 @@ def _contents(
 
 
 def go_back_task(session: Session, name: str) -> Task[None]:
-    """A job that changes the project back to a version, as one undoable edit.
+    """A job that changes the project back to a version, as one undoable edit in its own thread.
 
-    Raises KnownError for an unknown name, or if the project is read-only.
+    Other edits are refused until it ends; if it is stopped, nothing has changed. Raises KnownError
+    for an unknown name, if the project is read-only, or while it is edited by another job.
     """
-    session.versions.get(name)
-    if session.read_only is not None:
-        raise session.read_only.refusal(session.name)
-    folder = session.folder
+    session.check_writable()
+    version = session.versions.get(name)
+    for job in session.jobs.jobs():
+        if job.task.kind in EDITING_JOBS:
+            raise KnownError(
+                "The project is being changed by “{title}”.",
+                "Wait until it has finished, or stop it.",
+                title=job.task.title,
+            )
+    folder, title = session.folder, Message("Go back to version “{name}”", name=name)
+    changed: list[Changes] = []
 
     def work() -> Steps[None]:
-        with Project.reading(folder) as store:
-            yield None
-            yield _Ready(store.versions.content(name))
+        session.store.hold_edits(title)
+        yield Progress(done=0, text=Message("Reading the version"))
+        with Project.editing(folder) as store:
+            target = store.versions.content(name)
+            yield Progress(done=0, text=Message("Comparing"))
+            plan = store.going_back.plan(version, target)
+            steps = store.going_back.run(plan)
+            changed.append((yield from _reported(steps, len(plan.images))))
 
-    def restore(ready: _Ready) -> None:
-        assert isinstance(ready.content, VersionContent)
-        with session.edit(Message("Go back to version “{name}”", name=name)):
-            session.store.versions.restore(ready.content, name)
+    def finish(_: Outcome[None]) -> None:
+        session.store.hold_edits(None)
+        for changes in changed:
+            session.store.reread(changes)
+            session.announce(changes)
 
-    title = Message("Go back to version “{name}”", name=name)
-    return Task(title, work, apply=applying(_Ready, restore), kind="version")
+    return Task(title, work, finish=finish, kind="version")
 
 
-def images_of(session: Session, changes: Iterable[VersionChange]) -> list[int]:
-    """Ids of the images that the changes name and the project has, each once, in their order."""
+def _reported(steps: Generator[int, None, Changes], images: int) -> Steps[Changes]:
+    """Report the progress of going back."""
+    try:
+        while True:
+            done = next(steps)
+            text = counted(images, "{n:,} image", "{n:,} images")
+            yield Progress(done=done, total=images, text=text)
+    except StopIteration as end:
+        changes: Changes = end.value
+        return changes
+    finally:
+        steps.close()
+
+
+def images_of(session: Session, changes: Iterable[VersionChange]) -> dict[str, int]:
+    """Ids by hash of the images that the changes name and the project has, in their order."""
+    known = session.store.images.hashes()
     hashes = dict.fromkeys(change.hash for change in changes if change.hash)
-    found = (session.store.images.by_hash(hash_) for hash_ in hashes)
-    return [id_ for id_ in found if id_ is not None]
+    return {hash_: known[hash_] for hash_ in hashes if hash_ in known}
 
 
 def changes_csv(changes: Iterable[VersionChange]) -> str:
@@ -172,4 +212,4 @@ def draft_for_run(
     `drawn` is the split that is stored together with the run.
     """
     newest = store.versions.unchanged() if drawn is None else ""
-    return newest or store.versions.draft(drawn, plan)
+    return newest or store.versions.draft(drawn, plan, find_same=True)

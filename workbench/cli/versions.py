@@ -1,4 +1,4 @@
-"""The command `versions`: list, create and compare versions, and go back to one."""
+"""The command `versions`: list, create, compare, rename and delete versions, and go back to one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import click
 
 from workbench.app.session import Session
 from workbench.app.versions import (
-    NOW,
     compare_task,
     create_task,
     go_back_task,
+    remove_version,
+    rename_version,
     save_changes,
 )
 from workbench.cli.command import (
@@ -42,7 +43,8 @@ SHOWN = 20  # differences printed; --out and --json have them all
     "versions",
     "workbench versions Birds --create checked --note 'all owls checked'\n"
     "workbench versions Birds --compare checked now --out changes.csv\n"
-    "workbench versions Birds --restore checked",
+    "workbench versions Birds --restore checked\n"
+    "workbench versions Birds --rename checked 'checked twice'",
 )
 @project_argument
 @click.option("--create", metavar="NAME", help="Create a version of the project as it is now.")
@@ -55,6 +57,8 @@ SHOWN = 20  # differences printed; --out and --json have them all
 )
 @click.option("--out", "path", type=click.Path(path_type=Path), help="Save the differences as CSV.")
 @click.option("--restore", metavar="NAME", help="Go back to a version, as one undoable edit.")
+@click.option("--rename", nargs=2, metavar="OLD NEW", help="Rename a version.")
+@click.option("--delete", metavar="NAME", help="Delete a version that no run names.")
 def versions_command(
     out: Output,
     project: Path,
@@ -63,14 +67,17 @@ def versions_command(
     compare: tuple[str, str] | None,
     path: Path | None,
     restore: str | None,
+    rename: tuple[str, str] | None,
+    delete: str | None,
 ) -> Result:
-    """List, create and compare versions, and go back to one.
+    """List, create, compare, rename and delete versions, and go back to one.
 
     A version is a named state of images, labels, mouths and split that never changes. Each training
-    makes one, unless nothing has changed since the last one. Runs name the version that they saw.
+    makes one, unless nothing has changed since the last one. Runs name the version that they saw,
+    which cannot be deleted.
     """
-    if sum(map(bool, (create, compare, restore))) > 1:
-        allowed = Message("one of --create, --compare and --restore")
+    if sum(map(bool, (create, compare, restore, rename, delete))) > 1:
+        allowed = Message("one of --create, --compare, --restore, --rename and --delete")
         raise ValueRefused(Message("command"), Message("several"), allowed)
     with opened(project) as session:
         if create:
@@ -81,6 +88,8 @@ def versions_command(
             carry_out(go_back_task(session, restore))
             out.print(f"gone back to {restore}; take it back with: workbench undo")
             return {"restored": restore}
+        if rename or delete:
+            return _change(out, session, rename, delete or "")
         return _list(out, session)
 
 
@@ -89,6 +98,16 @@ def _create(out: Output, session: Session, name: str, note: str) -> Result:
     made = session.versions.all()[0]
     out.print(f"created {made.name}: {made.images} images, {made.labels} labels")
     return {"created": _values(made)}
+
+
+def _change(out: Output, session: Session, rename: tuple[str, str] | None, delete: str) -> Result:
+    if rename is not None:
+        renamed = rename_version(session, *rename)
+        out.print(f"renamed {rename[0]} to {renamed}")
+        return {"renamed": rename[0], "to": renamed}
+    remove_version(session, delete)
+    out.print(f"deleted {delete}")
+    return {"deleted": delete}
 
 
 def _list(out: Output, session: Session) -> Result:
@@ -115,8 +134,7 @@ def _values(version: Version) -> dict[str, Json]:
 
 
 def _compare(out: Output, session: Session, names: tuple[str, str], path: Path | None) -> Result:
-    before, after = (NOW if name == "now" else name for name in names)
-    changes: list[VersionChange] = carry_out(compare_task(session, before, after))
+    changes: list[VersionChange] = carry_out(compare_task(session, *names))
     counts = {f"{thing} {how}": n for (thing, how), n in count_changes(changes).items()}
     out.table(("", "count"), list(counts.items()) or [("differences", 0)])
     if path is not None:

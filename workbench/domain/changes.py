@@ -25,6 +25,7 @@ class Changes:
     split: bool = False
     history: bool = False
     studies: bool = False
+    versions: bool = False
 
     def __or__(self, other: Changes) -> Changes:
         return Changes(
@@ -38,6 +39,7 @@ class Changes:
             self.split or other.split,
             self.history or other.history,
             self.studies or other.studies,
+            self.versions or other.versions,
         )
 
     def __bool__(self) -> bool:

@@ -7,24 +7,38 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
 
-from workbench.domain.labels import LabelSet
+from workbench.domain.errors import ValueRefused
+from workbench.domain.label_names import tidied
+from workbench.domain.labels import LabelSet, Role
 from workbench.domain.splits import PARTS, SplitPlan
-from workbench.domain.text import mark
+from workbench.domain.text import Message, mark
+
+NOW = "now"  # means the project as it is, where a version could be named
 
 
 class VersionLabel(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A label of an image or a mouth; `author` and `confidence` are those of the annotation."""
+    """A label of an image or a mouth, with the author, confidence and role of its annotation.
+
+    `annotator` is the name of the person who gave it, "" without a name.
+    """
 
     label_set: str
     label: str
     author: str
     confidence: float
+    annotator: str = ""
+    role: int = Role.LABEL.value
+
+    @property
+    def by(self) -> str:
+        """The name of the person who gave it, or else its author."""
+        return self.annotator or self.author
 
 
 class VersionCrop(msgspec.Struct, frozen=True, array_like=True):
@@ -56,13 +70,17 @@ class VersionImage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class VersionPlace(msgspec.Struct, frozen=True, array_like=True):
-    """A file of an image: path and kind of its source, and path, size and time in the source."""
+    """A file of an image: path and kind of its source, and path, size and time in the source.
+
+    `source_id` names the source even if it was re-linked since; 0 if it is unknown.
+    """
 
     source: str
     kind: str
     path: str
     size: int
     mtime_bits: int
+    source_id: int = 0
 
 
 class VersionFile(msgspec.Struct, frozen=True, array_like=True):
@@ -116,12 +134,23 @@ class VersionContent:
 
     def same_as(self, other: VersionContent) -> bool:
         """Whether two contents are equal, apart from the places of files."""
-        return (
-            self.states == other.states
-            and self.parts == other.parts
-            and self.label_sets == other.label_sets
-            and self.split == other.split
-        )
+        mine = (self.label_sets, self.split, self.states, self.parts)
+        return mine == (other.label_sets, other.split, other.states, other.parts)
+
+
+def checked_version_name(name: str, known: Iterable[str]) -> str:
+    """`name` as it is stored: one line without invisible characters. Raises ValueRefused if nothing
+    is left of it, if it is in `known`, or if it means the project as it is."""
+    about, clean = Message("name of the version"), " ".join(tidied(name).split())
+    if not clean:
+        raise ValueRefused(about, "", Message("a name"))
+    if clean.casefold() == NOW:
+        sentence = Message("“{name}” means the project as it is now.", name=clean)
+    elif clean in known:
+        sentence = Message("There is already a version “{name}”.", name=clean)
+    else:
+        return clean
+    raise ValueRefused(about, clean, Message("a name that no version has"), sentence)
 
 
 _decode_image = msgspec.json.Decoder(VersionImage).decode
@@ -162,7 +191,7 @@ class VersionChange:
 
     `hash` and `path` name the image ("" for a label set), `name` the label set; `before` and
     `after` are labels, parts, or boxes of mouths. `author` gave the label that is new, or that was
-    removed.
+    removed: a person's name, or else a value of `labels.Author`.
     """
 
     subject: ChangedThing
@@ -286,7 +315,7 @@ def _label_changes(
                 name,
                 was.label if was is not None else "",
                 now.label if now is not None else "",
-                (now or was or gone[0]).author,
+                (now or was or gone[0]).by,
             )
 
 

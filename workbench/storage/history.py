@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from workbench.domain.changes import Changes, HistoryEntry
+from workbench.domain.errors import KnownError
 from workbench.domain.text import Message, from_stored, stored
 from workbench.storage.database import Database
 
@@ -23,6 +24,20 @@ KINDS = {
     "annotation": 8,
     "split": 9,
 }
+# Images that recorded changes touch: those of the changed rows, and those with a renamed label.
+# JSON arrays of states begin with the columns (image) id, hash and (label) id, label_set, name.
+_TOUCHED = (
+    "SELECT DISTINCT image FROM {changes} AND image"  # noqa: S608
+    " UNION SELECT a.image FROM (SELECT l.id, l.label_set, l.name, c.state FROM"
+    f" (SELECT row, state FROM {{changes}} AND kind = {KINDS['label']} AND state IS NOT NULL) c"
+    " JOIN label l ON l.id = c.row) l JOIN annotation a"
+    " ON a.label_set = l.label_set AND a.label = l.id AND a.ended_at IS NULL"
+    " WHERE l.name <> json_extract(l.state, '$[2]')"
+)
+_REMOVED = (
+    f"SELECT row, json_extract(state, '$[1]') FROM {{changes}} AND kind = {KINDS['image']}"  # noqa: S608
+    " AND state IS NOT NULL AND NOT EXISTS (SELECT 1 FROM image WHERE image.id = change.row)"
+)
 _IMAGE_OF = {"image": "id", "place": "image", "crop": "image", "annotation": "image"}
 
 
@@ -46,6 +61,7 @@ class Recorder:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._open: Edit | None = None
+        self.held: Message | None = None  # title of a job during which edits are refused
         self.on_changes: list[Callable[[Changes | None], None]] = []
         self.columns = {table: self._columns_of(table) for table in KINDS}
         db.run("CREATE TEMP TABLE recording (edit INTEGER, step INTEGER)")
@@ -57,10 +73,12 @@ class Recorder:
         """Run the block as one durable transaction and record it as one edit.
 
         Inside an open edit, it becomes part of that edit. An edit without changes is not recorded.
+        Raises KnownError while edits are held.
         """
         if self._open is not None:
             yield self._open
             return
+        self.check_held()
         try:
             with self._db.transaction(durable=True):
                 self._open = edit = self._begin(text, joined_to)
@@ -72,6 +90,27 @@ class Recorder:
         finally:
             self._open = None
         self.notify(edit.changes)
+
+    def check_held(self) -> None:
+        """Raise KnownError while edits are held by a job that makes one in another thread."""
+        if self.held is not None:
+            raise KnownError(
+                "Nothing can be changed while “{title}” is running.",
+                "Wait until it has finished, or stop it.",
+                title=self.held,
+            )
+
+    def touch(self, edit: int, step: int | None = None) -> None:
+        """Note which images an edit, its last step or its undo has changed since the newest
+        version."""
+        if not self._db.value("SELECT 1 FROM version"):
+            return
+        which = [edit] if step is None else [edit, step]
+        changes = f"change WHERE edit = ?1{'' if step is None else ' AND step = ?2'}"
+        insert = "INSERT OR REPLACE INTO touched (image, hash)"
+        touched = _TOUCHED.format(changes=changes)
+        self._db.run(f"{insert} SELECT image, '' FROM ({touched})", which)  # noqa: S608
+        self._db.run(f"{insert} {_REMOVED.format(changes=changes)}", which)
 
     def notify(self, changes: Changes | None) -> None:
         """Notify listeners that cache rows of changes; None: a transaction was rolled back."""
@@ -145,6 +184,7 @@ class Recorder:
                 self._db.run("DELETE FROM edit WHERE id = ?", (edit.id,))
             return Changes()
         self._discard_undone()
+        self.touch(edit.id, step)
         return self.changes(edit.id, step)
 
     def _discard_undone(self) -> None:
@@ -228,12 +268,14 @@ class History:
         edit = self._db.row(which)
         if edit is None:
             return None
+        self._recorder.check_held()
         try:
             with self._db.transaction(durable=True):
                 for table, kind in KINDS.items():
                     self._swap(table, kind, edit[0])
                 self._db.run("UPDATE edit SET undone = ? WHERE id = ?", (undone, edit[0]))
                 changes = self._recorder.changes(edit[0])
+                self._recorder.touch(edit[0])
         except BaseException:
             self._recorder.notify(None)
             raise

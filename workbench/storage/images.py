@@ -388,29 +388,43 @@ class StoredImages:
         if not files:
             return
         with self._recorder.edit(Message("Put images back")):
-            added = [self._put_back(hash_, found) for hash_, found in files.items()]
-            self._forget(added)
+            ids = self._insert_images(files)
+            self._insert_places(files, ids)
+            self._forget(ids.values())
 
-    def _put_back(self, hash_: str, found: VersionFile) -> int:
-        cursor = self._db.run(
-            "INSERT INTO image (hash, width, height, sort_key, added_at) VALUES (?, ?, ?, ?, ?)",
-            (hash_, found.width, found.height, found.sort_key, found.added_at),
+    def _insert_images(self, files: Mapping[str, VersionFile]) -> dict[str, int]:
+        last = int(self._db.value("SELECT seq FROM sqlite_sequence WHERE name = 'image'") or 0)
+        ids = {hash_: last + number for number, hash_ in enumerate(files, start=1)}
+        self._db.run_many(
+            "INSERT INTO image (id, hash, width, height, sort_key, added_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (ids[hash_], hash_, one.width, one.height, one.sort_key, one.added_at)
+                for hash_, one in files.items()
+            ),
         )
-        image = int(cursor.lastrowid or 0)
-        for place in found.places:
-            self._db.run(
-                "INSERT INTO place (source, image, path, size, mtime_bits) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (source, path) DO UPDATE SET (image, size, mtime_bits)"
-                " = (excluded.image, excluded.size, excluded.mtime_bits)",
-                (
-                    self.add_source(place.source, Origin(place.kind)),
-                    image,
-                    place.path,
-                    place.size,
-                    place.mtime_bits,
-                ),
-            )
-        return image
+        return ids
+
+    def _insert_places(self, files: Mapping[str, VersionFile], ids: Mapping[str, int]) -> None:
+        known = {id_ for (id_,) in self._db.rows("SELECT id FROM source")}
+        sources: dict[tuple[int, str, str], int] = {}
+        rows = []
+        for hash_, file in files.items():
+            for place in file.places:
+                source = (place.source_id, place.source, place.kind)
+                if source not in sources:  # its id names it even if it was re-linked since
+                    sources[source] = (
+                        place.source_id
+                        if place.source_id in known
+                        else self.add_source(place.source, Origin(place.kind))
+                    )
+                rows.append((sources[source], ids[hash_], place.path, place.size, place.mtime_bits))
+        self._db.run_many(
+            "INSERT INTO place (source, image, path, size, mtime_bits) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (source, path) DO UPDATE SET (image, size, mtime_bits)"
+            " = (excluded.image, excluded.size, excluded.mtime_bits)",
+            rows,
+        )
 
     def _forget(self, removed: Iterable[int] = ()) -> None:
         self._search.forget()

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from sqlite_utils import Database as SqliteDatabase
 
+from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.domain.projects import (
@@ -32,6 +33,7 @@ from workbench.storage.annotators import Annotators
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, external_error
 from workbench.storage.features import Clusterings, FeatureIndexes, Thumbnails
+from workbench.storage.going_back import GoingBack
 from workbench.storage.history import Edit, History, Recorder
 from workbench.storage.images import StoredImages
 from workbench.storage.import_reports import ImportReports
@@ -96,6 +98,9 @@ class Project:
         self.crops = Crops(db, self._recorder)
         self.splits = Splits(db, self._recorder)
         self.versions = Versions(db, self._recorder, self.labels, self.images, self.splits)
+        self.going_back = GoingBack(
+            db, self._recorder, self.labels, self.images, self.splits, self.versions
+        )
         self.runs = Runs(db, predictions)
         self.studies = Studies(db)
         self.history = History(db, self._recorder)
@@ -202,6 +207,27 @@ class Project:
             db.run("BEGIN")
             db.value("SELECT count(*) FROM sqlite_master")  # starts the snapshot
             yield cls(path.parent, db)
+
+    @classmethod
+    @contextmanager
+    def editing(cls, folder: Path) -> Iterator[Project]:
+        """The project in another thread of the process that has it open, for one edit.
+
+        The open project must hold its own edits meanwhile, and `reread` the changes afterwards.
+        """
+        path = Path(folder).absolute() / DATABASE_FILE
+        with _known_errors(path), contextlib.closing(Database(path)) as db:
+            db.tune()
+            yield cls(path.parent, db)
+
+    def hold_edits(self, title: Message | None) -> None:
+        """Refuse edits while the job called `title` makes one in another thread; None: allow
+        them."""
+        self._recorder.held = title
+
+    def reread(self, changes: Changes) -> None:
+        """Drop what is cached of the rows that an edit in another thread has changed."""
+        self._recorder.notify(changes)
 
     @property
     def name(self) -> str:

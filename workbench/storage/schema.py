@@ -234,3 +234,20 @@ def annotators(db: SqliteDatabase) -> None:
     )
     db.conn.execute("ALTER TABLE annotation ADD COLUMN annotator INTEGER")
     db.conn.execute("ALTER TABLE annotation ADD COLUMN role INTEGER")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def touched(db: SqliteDatabase) -> None:
+    """Add the images that may differ from the newest version, so that the next one reads no others.
+
+    Image 0 means all images; `hash` is that of an image that was removed. `version.split` is the id
+    of its split, 0 for none, −1 if it is unknown. A removed version keeps its row, which the later
+    ones need.
+    """
+    db.conn.execute(
+        "CREATE TABLE touched (id INTEGER PRIMARY KEY AUTOINCREMENT, image INTEGER NOT NULL UNIQUE,"
+        " hash TEXT NOT NULL)"
+    )
+    db.conn.execute("ALTER TABLE version ADD COLUMN split INTEGER NOT NULL DEFAULT -1")
+    db.conn.execute("ALTER TABLE version ADD COLUMN removed INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute("INSERT INTO touched (image, hash) VALUES (0, '')")

@@ -71,6 +71,7 @@ class ThumbnailLoader(QObject):
         self._looking = self._timer(0, self._look_up)
         self._writing = self._timer(WRITE_AFTER, self._write)
         session.changed.connect(self._changed)
+        session.closed.connect(self.close)
 
     def get(self, image: int) -> Pixels | None:
         """The thumbnail of `image` in memory, or None."""
@@ -117,6 +118,8 @@ class ThumbnailLoader(QObject):
     @Slot()
     def _look_up(self) -> None:
         """Look up files and stored thumbnails of the next images, and queue them."""
+        if self._closed:
+            return
         with self._wake:
             queued = self._busy | {request.image for request in self._queue}
         todo = [image for image in self._wanted if image not in queued]

@@ -1,43 +1,56 @@
-"""Versions: a list, what differs from the project now or from another one, and going back."""
+"""Versions: a list, what differs from the project now or from another one with the images that
+differ, and going back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
     QDialogButtonBox,
     QFileDialog,
+    QHeaderView,
+    QInputDialog,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QPushButton,
+    QStyleOptionViewItem,
     QWidget,
 )
 
-from workbench.app.jobs import Failed, Job
+from workbench.app.images.thumbnails import ThumbnailLoader
+from workbench.app.jobs import Failed, Job, Outcome
 from workbench.app.versions import (
-    NOW,
     compare_task,
     create_task,
     go_back_task,
     images_of,
+    remove_version,
+    rename_version,
     save_changes,
 )
 from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import Author
+from workbench.domain.reports import Progress, Report
 from workbench.domain.text import mark, plural, tr
 from workbench.domain.versions import (
+    NOW,
     ChangedThing,
     Difference,
     Version,
     VersionChange,
     count_changes,
 )
-from workbench.ui.look.markup import PlainLabel
+from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.page import Context, column, row
 from workbench.ui.parts.dialog import Dialog
-from workbench.ui.parts.figure_table import Column, Figure, FigureTable
+from workbench.ui.parts.figure_table import Column, Figure, FigureTable, Index, ShareDelegate
+from workbench.ui.parts.image_view import to_qimage
 from workbench.ui.parts.run_texts import when
 
 _THINGS = {
@@ -63,6 +76,10 @@ _AUTHORS = {
     Author.MODEL: mark("by a model"),
 }
 LIST_PIXELS = 150  # least height of the list of versions
+SIDE = 48  # pixels of a thumbnail
+SHOWN = 2000  # differences in the table; the CSV file has them all
+LONGEST = 160  # pixels; widest column of differences
+NAME_CHARACTERS = 12  # least room for a name in a list
 
 
 class VersionsDialog(Dialog):
@@ -71,8 +88,9 @@ class VersionsDialog(Dialog):
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Versions"))
-        self.resize(920, 640)
+        self.resize(920, 680)
         self._context = context
+        self._going_back = False
         self._job: Job[list[VersionChange]] | None = None
         self._versions: list[Version] = []
         self.changes: list[VersionChange] = []
@@ -80,8 +98,9 @@ class VersionsDialog(Dialog):
         self.create_button = QPushButton(tr("Create version"))
         self.versions = self._version_table()
         self.other = QComboBox()
+        self.kinds = QComboBox()
         self.summary = PlainLabel()
-        self.table = self._change_table()
+        self.table = ChangeTable(context)
         self._lay_out()
         self._show_versions()
         self._enable()
@@ -99,31 +118,17 @@ class VersionsDialog(Dialog):
         )
         table.setAccessibleName(tr("Versions"))
         table.give_first_room()
+        table.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         table.setMinimumHeight(LIST_PIXELS)
         table.selectionModel().currentRowChanged.connect(lambda *_: self.compare())
         return table
 
-    def _change_table(self) -> FigureTable:
-        table = FigureTable(
-            (
-                Column(tr("Image")),
-                Column(tr("Difference")),
-                Column(tr("Label set")),
-                Column(tr("Before")),
-                Column(tr("After")),
-                Column(tr("By", "made by a person")),
-            )
-        )
-        table.setAccessibleName(tr("Differences"))
-        return table
-
     def _lay_out(self) -> None:
-        self.name.setPlaceholderText(tr("Name of a new version"))
-        self.name.setAccessibleName(tr("Name of a new version"))
-        self.note.setPlaceholderText(tr("Note (optional)"))
-        self.note.setAccessibleName(tr("Note (optional)"))
         self.name.textChanged.connect(lambda _: self._enable())
-        for field in (self.name, self.note):
+        texts = (tr("Name of a new version"), tr("Note (optional)"))
+        for field, text in zip((self.name, self.note), texts, strict=True):
+            field.setPlaceholderText(text)
+            field.setAccessibleName(text)
             field.returnPressed.connect(self.create_version)
         self.create_button.setAutoDefault(False)
         self.create_button.clicked.connect(self.create_version)
@@ -132,10 +137,20 @@ class VersionsDialog(Dialog):
         self.other.activated.connect(lambda _: self.compare())
         self.other_label = QLabel(tr("Compare with"))
         self.other_label.setBuddy(self.other)
+        self.kinds.setAccessibleName(tr("Differences"))
+        self.kinds.activated.connect(lambda _: self._show_rows())
+        narrow = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        for box in (self.other, self.kinds):
+            box.setMinimumContentsLength(NAME_CHARACTERS)
+            box.setSizeAdjustPolicy(narrow)
+        self.table.opened.connect(self.show_images)
+        self.finished.connect(self.table.loader.close)
         column(
             row((self.name, 2), (self.note, 3), self.create_button, spacing=8),
             (self.versions, 2),
-            row(self.other_label, self.other, (self.summary, 1), spacing=8),
+            row(*self._version_buttons(), (QWidget(), 1), spacing=8),
+            row(self.other_label, (self.other, 1), (self.kinds, 1), spacing=8),
+            self.summary,
             (self.table, 3),
             self._buttons(),
             on=self,
@@ -143,14 +158,25 @@ class VersionsDialog(Dialog):
             spacing=12,
         )
 
+    def _version_buttons(self) -> tuple[QPushButton, ...]:
+        """Buttons for the selected version."""
+        self.back_button = QPushButton(tr("Go back to this version"))
+        self.rename_button = QPushButton(tr("Rename…"))
+        self.delete_button = QPushButton(tr("Delete…"))
+        self.back_button.clicked.connect(self.go_back)
+        self.rename_button.clicked.connect(self.rename_version)
+        self.delete_button.clicked.connect(self.delete_version)
+        buttons = (self.back_button, self.rename_button, self.delete_button)
+        for button in buttons:
+            button.setAutoDefault(False)
+        return buttons
+
     def _buttons(self) -> QDialogButtonBox:
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         role = QDialogButtonBox.ButtonRole.ActionRole
-        self.back_button = buttons.addButton(tr("Go back to this version"), role)
         self.images_button = buttons.addButton(tr("Show images"), role)
         self.save_button = buttons.addButton(tr("Save as CSV…"), role)
-        self.back_button.clicked.connect(self.go_back)
-        self.images_button.clicked.connect(self.show_images)
+        self.images_button.clicked.connect(lambda: self.show_images())
         self.save_button.clicked.connect(self._choose_file)
         for button in buttons.buttons():
             if isinstance(button, QPushButton):
@@ -164,26 +190,33 @@ class VersionsDialog(Dialog):
         return self._versions[self.versions.source_row(index)] if index.isValid() else None
 
     def _enable(self) -> None:
-        writable, chosen = self._context.session.read_only is None, self.selected()
+        writable = self._context.session.read_only is None and not self._going_back
         self.create_button.setEnabled(writable and bool(self.name.text().strip()))
+        chosen = writable and self.selected() is not None
+        self.rename_button.setEnabled(chosen)
+        self.delete_button.setEnabled(chosen)
         differs = bool(self.changes) and self.other.currentData() == NOW
-        self.back_button.setEnabled(writable and chosen is not None and differs)
+        self.back_button.setEnabled(chosen and differs)
         self.images_button.setEnabled(bool(self.changes))
         self.save_button.setEnabled(bool(self.changes))
 
-    def _show_versions(self) -> None:
-        """List the versions and select the newest one."""
+    def _show_versions(self, name: str = "") -> None:
+        """List the versions and select the one called `name`, or else the newest."""
         self._versions = self._context.session.versions.all()
         self.versions.set_rows([_version_cells(version) for version in self._versions])
-        for widget in (self.versions, self.other_label, self.other, self.table):
+        shown = (self.versions, self.other_label, self.other, self.kinds, self.table)
+        for widget in (*shown, self.rename_button, self.delete_button, self.back_button):
             widget.setVisible(bool(self._versions))
         self.other.clear()
         self.other.addItem(tr("the project now"), NOW)
         for version in self._versions:
             self.other.addItem(version.name, version.name)
-        if self._versions:
-            self.versions.selectRow(self.versions.view_row(0))
+        names = [version.name for version in self._versions]
+        if names:
+            at = names.index(name) if name in names else 0
+            self.versions.selectRow(self.versions.view_row(at))
         else:
+            self._show_changes([])
             text = tr(
                 "No versions yet. A version keeps images, labels, mouths and split as they are now."
             )
@@ -229,7 +262,26 @@ class VersionsDialog(Dialog):
 
     def _show_changes(self, changes: list[VersionChange]) -> None:
         self.changes = changes
-        self.table.set_rows([_change_cells(change) for change in changes])
+        counts = count_changes(changes)
+        self.kinds.clear()
+        total = plural(len(changes), "{n:,} difference", "{n:,} differences")
+        self.kinds.addItem(total if changes else tr("no differences"), None)
+        for kind, count in counts.items():
+            self.kinds.addItem(f"{tr(_THINGS[kind])}: {count:,}", kind)
+        self.kinds.setEnabled(len(counts) > 1)
+        self._show_rows()
+
+    def shown_changes(self) -> list[VersionChange]:
+        """The differences of the chosen kind."""
+        kind = self.kinds.currentData()
+        found = self.changes
+        if kind is not None:
+            subject, difference = map(str, kind)  # Qt returns plain texts
+            found = [one for one in found if (one.subject, one.difference) == (subject, difference)]
+        return found
+
+    def _show_rows(self) -> None:
+        self.table.show_changes(self.shown_changes()[:SHOWN])
         self._enable()
 
     def go_back(self) -> None:
@@ -238,23 +290,86 @@ class VersionsDialog(Dialog):
         if version is None:
             return
         self._stop()
+        try:
+            task = go_back_task(self._context.session, version.name)
+        except KnownError as error:
+            self.summary.setText(tr(error.message))
+            return
+        self._going_back = True
+        self._enable()
         self.summary.setText(tr("Going back…"))
-        self.back_button.setEnabled(False)
-        task = go_back_task(self._context.session, version.name)
-        self._context.session.start(task, done=self._gone_back, failed=self._show_failure)
+        self._context.session.start(
+            task,
+            reported=self._show_progress,
+            ended=self._ended,
+            done=self._gone_back,
+            failed=self._show_failure,
+        )
+
+    def _show_progress(self, report: Report) -> None:
+        if isinstance(report, Progress) and report.total:
+            text = tr("Going back… {done:,} of {total:,} images")
+            self.summary.setText(text.format(done=report.done, total=report.total))
+
+    def _ended(self, outcome: Outcome[None]) -> None:
+        self._going_back = False
+        if isinstance(outcome, Failed):
+            self._enable()
+        else:
+            self.compare()
 
     def _gone_back(self, _: None) -> None:
         version = self.selected()
         if version is not None:
             text = tr("Gone back to version “{name}”. Undo takes this back.")
             self._context.notify(text.format(name=version.name), "info")
-        self.compare()
 
-    def show_images(self) -> None:
-        """Show the images that differ and are in the project on the Images page."""
-        ids = images_of(self._context.session, self.changes)
+    def rename_version(self) -> None:
+        """Ask for a new name of the selected version."""
+        version = self.selected()
+        if version is None:
+            return
+        title, name = tr("Rename version"), version.name
+        new, given = QInputDialog.getText(self, title, tr("Name"), text=name)
+        if given:
+            self._change(lambda: rename_version(self._context.session, name, new))
+
+    def delete_version(self) -> None:
+        """Delete the selected version after a question."""
+        version = self.selected()
+        if version is None:
+            return
+        question = tr("Delete the version “{name}”? This cannot be undone.")
+        answer = QMessageBox.question(
+            self,
+            tr("Delete version"),
+            plain_text(question.format(name=version.name)),
+            QMessageBox.StandardButton.Cancel | QMessageBox.StandardButton.Discard,
+            QMessageBox.StandardButton.Cancel,
+        )
+        if answer is QMessageBox.StandardButton.Discard:
+            self._change(lambda: remove_version(self._context.session, version.name))
+
+    def _change(self, change: Callable[[], str | None]) -> None:
+        """Run a change of the versions; show it with the version that it names selected, or why it
+        is refused."""
+        try:
+            name = change()
+        except KnownError as error:
+            self.summary.setText(tr(error.message))
+            return
+        self._show_versions(name or "")
+
+    def show_images(self, image: int | None = None) -> None:
+        """Show the images with the shown differences on the Images page, one of them selected."""
+        ids = images_of(self._context.session, self.shown_changes()).values()
+        if not ids:
+            self.summary.setText(tr("None of these images is in the project now."))
+            return
         self.accept()
         self._context.go("images", filter=ImageFilter(ids=tuple(ids)))
+        if image is not None:
+            self._context.go("images", image=image)
 
     def _choose_file(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
@@ -279,6 +394,85 @@ class VersionsDialog(Dialog):
         super().done(result)
 
 
+class ChangeTable(FigureTable):
+    """Differences with the thumbnails of their images, which are loaded when they are painted.
+
+    `opened(image id)` is emitted for a double-click or Enter on an image that the project has.
+    """
+
+    opened = Signal(int)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(
+            (
+                Column(tr("Image")),
+                Column(tr("Difference")),
+                Column(tr("Label set")),
+                Column(tr("Before")),
+                Column(tr("After")),
+                Column(tr("By", "made by a person")),
+            )
+        )
+        self.setAccessibleName(tr("Differences"))
+        self.give_first_room()
+        self.horizontalHeader().setMaximumSectionSize(LONGEST)
+        self.verticalHeader().setDefaultSectionSize(SIDE + 8)
+        self.setIconSize(QSize(SIDE, SIDE))
+        self.setItemDelegateForColumn(0, _ThumbnailDelegate(self))
+        self._session = context.session
+        self._images: list[int | None] = []
+        self._wanted: dict[int, None] = {}
+        self.loader = ThumbnailLoader(context.session, self)
+        self.loader.ready.connect(lambda *_: self.viewport().update())
+        self._request = QTimer(self, singleShot=True, interval=0)
+        self._request.timeout.connect(self._load)
+        self.doubleClicked.connect(self._open)
+
+    def show_changes(self, changes: list[VersionChange]) -> None:
+        """Show these differences."""
+        ids = images_of(self._session, changes)
+        self._images = [ids.get(change.hash) for change in changes]
+        self.set_rows([_change_cells(change) for change in changes])
+
+    def thumbnail(self, index: Index) -> QIcon:
+        """The thumbnail for a row of the view, empty until it is loaded."""
+        image = self._images[self.source_row(index)]
+        pixels = self.loader.get(image) if image is not None else None
+        if pixels is not None:
+            keep = Qt.AspectRatioMode.KeepAspectRatio
+            return QIcon(QPixmap.fromImage(to_qimage(pixels)).scaled(SIDE, SIDE, keep))
+        if image is not None:
+            self._wanted[image] = None
+            self._request.start()
+        return QIcon()
+
+    def _load(self) -> None:
+        self.loader.request(list(self._wanted))
+        self._wanted.clear()
+
+    def _open(self, index: Index) -> None:
+        image = self._images[self.source_row(index)] if index.isValid() else None
+        if image is not None:
+            self.opened.emit(image)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._open(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
+
+
+class _ThumbnailDelegate(ShareDelegate):
+    """Draws the thumbnail before the name of an image."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        table = self.parent()
+        assert isinstance(table, ChangeTable)
+        option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
+        option.icon = table.thumbnail(index)
+
+
 def _version_cells(version: Version) -> tuple[Figure | str | int, ...]:
     note = version.note or (tr("made for a run") if version.automatic else "")
     date = Figure(version.made_at, when(version.made_at))
@@ -299,4 +493,7 @@ def _summary(changes: list[VersionChange]) -> str:
         return tr("There are no differences.")
     counts = [f"{tr(_THINGS[kind])}: {count:,}" for kind, count in count_changes(changes).items()]
     total = plural(len(changes), "{n:,} difference", "{n:,} differences")
-    return " · ".join([total, *counts])
+    text = " · ".join([total, *counts])
+    if len(changes) > SHOWN:
+        text += "\n" + tr("The table has the first {n:,}.").format(n=SHOWN)
+    return text

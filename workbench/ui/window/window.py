@@ -410,6 +410,7 @@ class MainWindow(DialogCommands):
         if self._closed:
             return
         self._closed = True
+        self.session.jobs.stop_all_and_wait("version")  # one may keep others from writing
         self.save_state()
         for page in self._pages.values():
             page.closing()
