@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.fixtures.damage import DAMAGES
 from tests.fixtures.stored_images import fill, state
 from workbench.domain.errors import KnownError
 from workbench.domain.projects import DATABASE_FILE, RESTORE_FOLDER, DamagedProject, PointKind
+from workbench.storage.locks import LOCK_FILE, write_lock
 from workbench.storage.project import Project
 from workbench.storage.restore_points import (
     MOST,
@@ -128,7 +131,7 @@ def test_a_damaged_point_is_not_listed_and_not_restored(project):
     with pytest.raises(KnownError, match="is damaged"):
         restore(project.folder, point)
     point.file.write_bytes(b"")
-    assert [each.kind for each in list_points(project.folder)] == [PointKind.RESTORE, other.kind]
+    assert [each.kind for each in list_points(project.folder)] == [other.kind]
     again = Project.open(project.folder)
     assert state(again) == before
     again.close()
@@ -210,3 +213,39 @@ def test_a_kill_during_a_restore_leaves_the_previous_database(project, step):
     again = Project.open(Path(project.folder))
     assert state(again) == before
     again.close()
+
+
+def test_a_damaged_point_drives_out_no_other_one(project):
+    fill(project, 400)
+    point = make_point(project.folder, PointKind.DAILY)
+    project.close()
+    data = bytearray(point.file.read_bytes())
+    data[-9 * 4096 :] = b"\xff" * (9 * 4096)
+    point.file.write_bytes(bytes(data))
+    before = (project.folder / DATABASE_FILE).read_bytes()
+    for _ in range(MOST + 1):
+        with pytest.raises(KnownError, match="is damaged"):
+            restore(project.folder, point)
+    assert {one.kind for one in list_points(project.folder)} == {PointKind.DAILY}
+    assert (project.folder / DATABASE_FILE).read_bytes() == before
+
+
+def test_a_project_that_is_being_opened_is_not_restored(project):
+    """Two programs find no lock; the one that holds the database's write lock decides."""
+    fill(project, 1)
+    point = make_point(project.folder, PointKind.DAILY)
+    (project.folder / LOCK_FILE).unlink()
+    started = threading.Event()
+
+    def restored():
+        started.set()
+        with pytest.raises(KnownError, match="in use"):
+            restore(project.folder, point)
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with project._db.transaction():
+            done = pool.submit(restored)
+            started.wait()
+            write_lock(project.folder)
+        assert done.result()

@@ -1,5 +1,7 @@
 """The program around the window: welcome, opening, switching, and uncaught errors."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,9 +11,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from tests.fixtures.stored_images import fill
+from workbench.app.labels.labelling import assign
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
-from workbench.domain.projects import DATABASE_FILE, PointKind
+from workbench.domain.projects import DATABASE_FILE, DamagedProject, PointKind
 from workbench.storage.project import Project
 from workbench.storage.restore_points import list_points, make_point
 from workbench.ui import application
@@ -166,3 +169,155 @@ def test_the_window_makes_one_restore_point_a_day(workbench, tmp_path, qtbot):
     assert (point.kind, point.images) == (PointKind.DAILY, 3)
     workbench.window.make_daily_restore_point()
     assert not workbench.window.session.jobs.jobs()
+
+
+def opened(workbench, tmp_path, images=3):
+    """The window of a project with a restore point, to which a label was added since."""
+    folder = make(tmp_path / "one")
+    assert workbench.open(folder)
+    ids = fill(workbench.window.session.store, images)
+    point = make_point(folder, PointKind.DAILY)
+    assign(workbench.window.session, ids, "view", "front")
+    return workbench.window, point
+
+
+def in_dialog(then):
+    """Call `then(dialog)` in the next dialog; return a list with its texts then."""
+    seen = []
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, RestoreDialog):
+            QTimer.singleShot(0, look)
+            return
+        row = dialog.list.topLevelItem(0)
+        seen.extend([row.text(at) for at in range(5)] if row is not None else [])
+        seen.append(dialog.note.text())
+        then(dialog)
+
+    QTimer.singleShot(0, look)
+    return seen
+
+
+def test_an_open_project_is_restored_from_the_menu_and_opened_again(workbench, tmp_path, qtbot):
+    window, _ = opened(workbench, tmp_path)
+    seen = in_dialog(lambda dialog: dialog.restore_button.click())
+    assert window.commands.trigger("restore_points")
+    qtbot.waitUntil(lambda: workbench.window not in (None, window))
+    assert seen[1:4] == ["daily", "3", "0"]
+    assert "opened again" in seen[-1]
+    session = workbench.window.session
+    assert workbench.window.isVisible()
+    assert session.labels.counts("view")["front"] == 0
+    (kept, _) = list_points(session.folder)
+    assert (kept.kind, kept.labels) == (PointKind.RESTORE, 3)
+    seen = in_dialog(lambda dialog: dialog.restore_button.click())
+    second = workbench.window
+    second.commands.trigger("restore_points")
+    qtbot.waitUntil(lambda: workbench.window not in (None, second))
+    assert workbench.window.session.labels.counts("view")["front"] == 3
+
+
+def test_a_project_stays_open_if_no_restore_point_is_chosen(workbench, tmp_path, qtbot):
+    window, _ = opened(workbench, tmp_path)
+    in_dialog(lambda dialog: dialog.reject())
+    workbench.offer_points()
+    assert workbench.window is window
+    assert window.session.labels.counts("view")["front"] == 3
+
+
+def test_a_project_is_opened_as_it_was_if_the_restore_point_is_damaged(workbench, tmp_path, qtbot):
+    window, point = opened(workbench, tmp_path, images=300)
+    data = bytearray(point.file.read_bytes())
+    data[-9 * 4096 :] = b"\xff" * (9 * 4096)
+    point.file.write_bytes(bytes(data))
+
+    def restore(dialog):
+        dialog.restore_button.click()
+        qtbot.waitUntil(lambda: dialog.restore_button.isEnabled())
+        assert "is damaged" in dialog.note.text()
+        dialog.reject()
+
+    in_dialog(restore)
+    workbench.offer_points()
+    assert workbench.window is not window
+    assert workbench.window.session.labels.counts("view")["front"] == 300
+    assert [one.kind for one in list_points(window.session.folder)] == [PointKind.DAILY]
+
+
+def test_damage_that_is_found_in_an_open_project_leads_to_its_restore_points(
+    workbench, tmp_path, qtbot
+):
+    window, _ = opened(workbench, tmp_path)
+    workbench.show_error(DamagedProject(window.session.folder, "its database is damaged"))
+    (card,) = window.notes._cards
+    seen = in_dialog(lambda dialog: dialog.reject())
+    card.show_button.click()
+    qtbot.waitUntil(lambda: bool(seen))
+
+
+def test_a_clock_that_was_set_back_makes_no_more_than_one_point_a_day(workbench, tmp_path, qtbot):
+    window, point = opened(workbench, tmp_path)
+    tomorrow = point.file.with_name("20990101-090000-daily.sqlite")
+    point.file.rename(tomorrow)
+    os.utime(tomorrow, (4e9, 4e9))
+    for _ in range(2):
+        window.make_daily_restore_point()
+        qtbot.waitUntil(lambda: not window.session.jobs.jobs())
+    assert [one.name for one in list_points(window.session.folder)] == [
+        "20990101-090001-daily",
+        "20990101-090000-daily",
+    ]
+
+
+PROGRAM = """
+import pathlib, sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from workbench.app.settings import UserSettings
+from workbench.ui.application import run_window
+from workbench.ui.dialogs.restoring import RestoreDialog
+UserSettings.of_user = staticmethod(lambda: UserSettings(None))
+application = QApplication([])
+
+def windows():
+    return [w for w in QApplication.topLevelWidgets() if hasattr(w, "session") and w.isVisible()]
+
+def start():
+    if not windows():
+        QTimer.singleShot(0, start)
+        return
+    QTimer.singleShot(0, choose)
+    windows()[0].commands.trigger("restore_points")
+
+def choose():
+    dialog = QApplication.activeModalWidget()
+    if isinstance(dialog, RestoreDialog):
+        dialog.restore_button.click()
+        end(windows())
+    else:
+        QTimer.singleShot(0, choose)
+
+def end(before, turns=100):
+    now = windows()
+    turns -= bool(now and now != before)  # turns of the event loop that the window has stayed
+    if turns:
+        QTimer.singleShot(0, lambda: end(before, turns))
+        return
+    print("images", now[0].session.images.count(), flush=True)
+    now[0].close()
+
+QTimer.singleShot(0, start)
+print("ended", run_window(pathlib.Path(sys.argv[1])))
+"""
+
+
+def test_the_program_goes_on_after_the_restore_and_ends_with_its_window(tmp_path):
+    project = Project.create(tmp_path / "one")
+    fill(project, 3)
+    make_point(project.folder, PointKind.DAILY)
+    project.close()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(project.folder)], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["images 3", "ended 0"], done.stderr

@@ -49,9 +49,10 @@ def find_point(folder: Path, given: str = "") -> RestorePoint:
     return found[0]
 
 
-def day_of(point: RestorePoint) -> date:
-    """The local day on which a restore point was made."""
-    return date.fromtimestamp(point.made_at)
+def _day_of(point: RestorePoint) -> date:
+    """The local day on which a restore point was written; its name is later than that if the clock
+    was set back."""
+    return date.fromtimestamp(point.file.stat().st_mtime)
 
 
 def shown_time(point: RestorePoint) -> str:
@@ -67,7 +68,7 @@ def daily_point_is_due(session: Session) -> bool:
     if shutil.disk_usage(session.folder).free < ROOM * size:
         return False
     daily = (point for point in list_points(session.folder) if point.kind is PointKind.DAILY)
-    return all(day_of(point) != date.today() for point in daily)
+    return all(_day_of(point) != date.today() for point in daily)
 
 
 def daily_task(session: Session) -> Task[RestorePoint]:

@@ -6,6 +6,7 @@ is always a good file, whenever the process is killed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -93,14 +94,9 @@ def restore(folder: Path, point: RestorePoint) -> RestorePoint | None:
     previous database or the restored one, or, after a damaged one, none. Raises KnownError if the
     project is open, or the point is damaged; the project is unchanged then.
     """
-    holder = read_lock(folder)
-    if holder is not None:
-        raise in_use(folder, holder)
     path = folder / DATABASE_FILE
-    with writing(folder):
-        write_lock(folder)
+    _claim(folder)
     try:
-        before = _before_restore(folder)
         with writing(path), replacing(path) as part:
             shutil.copyfile(point.file, part)
             if problem := _problem(part):
@@ -110,10 +106,26 @@ def restore(folder: Path, point: RestorePoint) -> RestorePoint | None:
                     name=point.name,
                     reason=problem,
                 )
+            before = _before_restore(folder)  # in vain, it would only drive out an older one
             _empty_log(path) if before is not None else _set_aside(path)
     finally:
         remove_lock(folder)
     return before
+
+
+def _claim(folder: Path) -> None:
+    """Lock a project, as opening it does, under the write lock of its database if that is whole."""
+    path = folder / DATABASE_FILE
+    with contextlib.ExitStack() as held:
+        if path.is_file() and path.stat().st_size:
+            with contextlib.suppress(sqlite3.Error):  # damaged, or in use
+                db = held.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+                db.execute("BEGIN IMMEDIATE")
+        holder = read_lock(folder)
+        if holder is not None:
+            raise in_use(folder, holder)
+        with writing(folder):
+            write_lock(folder)
 
 
 def _before_restore(folder: Path) -> RestorePoint | None:
@@ -149,9 +161,9 @@ def _set_aside(path: Path) -> None:
 
 
 def _new_name(place: Path, kind: PointKind) -> Path:
-    """A name later than all others of the kind, which are named by second."""
+    """A name later than all others, which are named by second."""
     names = (_NAME.fullmatch(path.name) for path in place.iterdir())
-    stamps = [name[1] for name in names if name and name[2] == kind]
+    stamps = [name[1] for name in names if name]
     newest = max((time.mktime(time.strptime(stamp, STAMP)) for stamp in stamps), default=0.0)
     stamp = time.strftime(STAMP, time.localtime(max(time.time(), newest + 1)))
     return place / f"{stamp}-{kind}.sqlite"

@@ -88,7 +88,7 @@ class Workbench(QObject):
             self.show_error(error)
             return False
         previous, welcome = self.window, self.welcome
-        self.window = MainWindow(session, self.settings, self._switch_later)
+        self.window = MainWindow(session, self.settings, self._switch_later, self._offer_later)
         self.settings.remember(session.folder)
         self.window.show()
         self.welcome = None
@@ -103,10 +103,33 @@ class Workbench(QObject):
     def _offer_restore(self, error: DamagedProject) -> bool:
         """Show the restore points of a project that cannot be opened; open it once restored."""
         front = self.window or self.welcome
-        dialog = RestoreDialog(error, front)
+        dialog = RestoreDialog(error.folder, tr(error.sentence), front)
         restored = dialog.exec() == RestoreDialog.DialogCode.Accepted
         dialog.deleteLater()
         return restored and self.open(error.folder)
+
+    def offer_points(self) -> None:
+        """Show the restore points of the open project. If one is chosen, close the project, restore
+        it and open it again."""
+        window = self.window
+        assert window is not None
+        session, folder = window.session, window.session.folder
+        reason = tr("Restore points of {name}, copies of its whole database:")
+        dialog = RestoreDialog(folder, reason.format(name=session.name), None, window.close)
+        if session.read_only is not None:
+            dialog.forbid(tr(session.read_only.refusal(session.name).message))
+        dialog.exec()
+        dialog.deleteLater()
+        if window.isVisible():
+            return
+        self.window = None
+        window.deleteLater()
+        if not self.open(folder):
+            self.show_welcome()
+
+    def _offer_later(self) -> None:
+        """Offer restore points after the current event: it belongs to the window they close."""
+        QTimer.singleShot(0, self, self.offer_points)
 
     def _switch_later(self, folder: Path, new: bool) -> None:
         """Switch after the current event: the menu it comes from belongs to the old window."""
@@ -115,7 +138,8 @@ class Workbench(QObject):
     def show_error(self, error: KnownError) -> None:
         """Show an expected error in the current window, or else in a message box."""
         if self.window is not None:
-            self.window.notify(tr(error.message), "bad")
+            own = isinstance(error, DamagedProject) and error.folder == self.window.session.folder
+            self.window.notify(tr(error.message), "bad", self._offer_later if own else None)
         elif self.welcome is not None:
             self.welcome.notes.post(tr(error.message), "bad")
         else:

@@ -74,7 +74,20 @@ def restore_full(stage: Stage) -> None:
         made = make_point(folder, kind)
         made.file.rename(made.file.with_name(f"2026031{len(kind) % 7}-090000-{kind}.sqlite"))
     error = DamagedProject(folder, Message("its database is damaged"))
-    dialog = RestoreDialog(error, workbench.welcome)
+    dialog = RestoreDialog(folder, error.sentence, workbench.welcome)
+    stage.show(dialog)
+    stage.take(front=dialog)
+
+
+@scene("dialog-restore", "open", FULL, shows=[RestoreDialog])
+def restore_open(stage: Stage) -> None:
+    """The restore points of a project that is open."""
+    window = stage.open(FULL)
+    folder = window.session.folder
+    made = make_point(folder, PointKind.DAILY)
+    made.file.rename(made.file.with_name(f"20260310-090000-{PointKind.DAILY}.sqlite"))
+    reason = f"Restore points of {window.session.name}, copies of its whole database:"
+    dialog = RestoreDialog(folder, reason, None, window.close)
     stage.show(dialog)
     stage.take(front=dialog)
 
@@ -82,8 +95,9 @@ def restore_full(stage: Stage) -> None:
 @scene("dialog-restore", "empty", EMPTY, shows=[RestoreDialog])
 def restore_empty(stage: Stage) -> None:
     workbench = _welcome(stage, EMPTY)
-    error = DamagedProject(stage.home / f"{EMPTY}.workbench", Message("its database is damaged"))
-    dialog = RestoreDialog(error, workbench.welcome)
+    folder = stage.home / f"{EMPTY}.workbench"
+    error = DamagedProject(folder, Message("its database is damaged"))
+    dialog = RestoreDialog(folder, error.sentence, workbench.welcome)
     stage.show(dialog)
     stage.take(front=dialog)
 

@@ -1,6 +1,9 @@
-"""Dialog of a project that cannot be opened: its restore points, one of which can be restored."""
+"""Dialog of a project's restore points, one of which can be restored."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtWidgets import (
@@ -14,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Failed, JobRunner
 from workbench.app.restoring import list_points, restore_task, shown_time
-from workbench.domain.projects import DamagedProject, RestorePoint
+from workbench.domain.projects import RestorePoint
 from workbench.domain.text import tr
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.dialog import Dialog
@@ -23,26 +26,29 @@ _WIDTHS = (150, 140, 90, 90, 90)  # pixels
 
 
 class RestoreDialog(Dialog):
-    """Why a project cannot be opened, and a list of its restore points, newest first.
+    """A list of a project's restore points, newest first, with the reason why they are offered.
 
-    It is accepted when the project is restored.
+    `close_project` is called before one is restored. It is accepted when the project is restored.
     """
 
-    def __init__(self, error: DamagedProject, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        reason: str,
+        parent: QWidget | None = None,
+        close_project: Callable[[], object] | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Restore project"))
         self.setMinimumWidth(520)
-        self._folder = error.folder
+        self._folder = folder
+        self._close_project = close_project
         self._jobs = JobRunner(self)
-        self.points = list_points(error.folder)
+        self.points = list_points(folder)
         self.resize(640, 420 if self.points else 200)
-        explanation = PlainLabel(tr(error.sentence))
+        explanation = PlainLabel(reason)
         explanation.setWordWrap(True)
-        self.note = PlainLabel(
-            tr("Choose the state to restore. The present file is set aside, not deleted.")
-            if self.points
-            else tr("There are no restore points of this project.")
-        )
+        self.note = PlainLabel(self._choice())
         self.note.setWordWrap(True)
         self.list = self._point_list()
         self.list.setVisible(bool(self.points))
@@ -56,6 +62,21 @@ class RestoreDialog(Dialog):
             column.addStretch(1)
         column.addWidget(self._buttons())
         self.list.setFocus()
+
+    def _choice(self) -> str:
+        if not self.points:
+            return tr("There are no restore points of this project.")
+        if self._close_project is None:
+            return tr("Choose the state to restore. The present file is set aside, not deleted.")
+        return tr(
+            "Choose the state to restore. The project is closed, restored and opened again. Its "
+            "present state becomes a restore point."
+        )
+
+    def forbid(self, reason: str) -> None:
+        """Show the points, and why none of them can be restored."""
+        self.note.setText(reason)
+        self.restore_button.setEnabled(False)
 
     def _point_list(self) -> QTreeWidget:
         made = QTreeWidget()
@@ -88,11 +109,13 @@ class RestoreDialog(Dialog):
     def restore(self) -> None:
         """Restore the selected point in a job; close when it is done."""
         item = self.list.currentItem()
-        if item is None or self._jobs.jobs():
+        if item is None or self._jobs.jobs() or not self.restore_button.isEnabled():
             return
         at = self.list.indexOfTopLevelItem(item)
         self.restore_button.setEnabled(False)
         self.note.setText(tr("Restoring…"))
+        if self._close_project is not None:
+            self._close_project()
         job = self._jobs.start(restore_task(self._folder, self.points[at]))
         job.done.connect(self._finish)
         job.failed.connect(self._show_failure)

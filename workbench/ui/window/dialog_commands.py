@@ -23,6 +23,7 @@ class DialogCommands(QMainWindow):
     settings: UserSettings
     context: Context
     _switch: Callable[[Path, bool], None]
+    _offer_points: Callable[[], None]
 
     def _show(self, dialog: QDialog) -> None:
         dialog.exec()
@@ -104,6 +105,11 @@ class DialogCommands(QMainWindow):
         from workbench.ui.dialogs.files import relink_missing_sources
 
         relink_missing_sources(self.context, self)
+
+    @command(mark("Restore points…"), id="restore_points", menu=Menu.FILE)
+    def show_restore_points(self) -> None:
+        """List the restore points of the project, and restore one."""
+        self._offer_points()
 
     @command(mark("Label sets…"), id="label_sets", key="Ctrl+L", menu=Menu.LABEL, edits=True)
     def edit_label_sets(self) -> None:

@@ -56,6 +56,10 @@ def _ignore_switch(_: Path, __: bool) -> None:
     """Open no other project: default for a window on its own."""
 
 
+def _offer_nothing() -> None:
+    """Offer no restore points: default for a window on its own."""
+
+
 class MainWindow(DialogCommands):
     """Window of one project. Closing it pauses runs, stops other jobs and closes the project.
 
@@ -67,8 +71,10 @@ class MainWindow(DialogCommands):
         session: Session,
         settings: UserSettings | None = None,
         switch: Callable[[Path, bool], None] = _ignore_switch,
+        offer_points: Callable[[], None] = _offer_nothing,
     ) -> None:
-        """`switch(folder, new)` opens another project, created if `new`, in place of this one."""
+        """`switch(folder, new)` opens another project, created if `new`, in place of this one;
+        `offer_points` shows the restore points of this one."""
         super().__init__()
         self.session = session
         self.settings = settings if settings is not None else UserSettings(None)
@@ -82,6 +88,7 @@ class MainWindow(DialogCommands):
         )
         self.suggestions = SuggestionUpdater(session, self)
         self._switch = switch
+        self._offer_points = offer_points
         self.commands = CommandRegistry(self.settings.keys)
         self.held_keys = HeldKeys(self, self.commands, self.current_page, session.labels.sets)
         self._pages: dict[str, Page] = {}
