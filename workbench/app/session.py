@@ -255,9 +255,11 @@ class Session(QObject):
         return self.store.read_only
 
     def check_writable(self) -> None:
-        """Raise KnownError if the project is read-only."""
-        if self.read_only is not None:
-            raise self.read_only.refusal(self.name)
+        """Raise KnownError if the project is read-only, or while a job makes an edit of its own.
+
+        Jobs that end with an edit call this when they are created, so that nobody waits in vain.
+        """
+        self.store.check_writable()
 
     @property
     def annotator(self) -> str:

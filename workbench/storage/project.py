@@ -220,6 +220,12 @@ class Project:
             db.tune()
             yield cls(path.parent, db)
 
+    def check_writable(self) -> None:
+        """Raise KnownError if the project is read-only, or while edits are held."""
+        if self.read_only is not None:
+            raise self.read_only.refusal(self.name)
+        self._recorder.check_held()
+
     def hold_edits(self, title: Message | None) -> None:
         """Refuse edits while the job called `title` makes one in another thread; None: allow
         them."""

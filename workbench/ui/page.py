@@ -152,6 +152,13 @@ class Context:
         except KnownError as error:
             self.notify(tr(error.message), kind)
 
+    def can_edit(self) -> bool:
+        """Whether the project can be changed; otherwise the reason is shown as a notification."""
+        with self.reporting_errors():
+            self.session.check_writable()
+            return True
+        return False
+
 
 class Page(QWidget):
     """A page, created when it is first shown and updated from `Changes`.

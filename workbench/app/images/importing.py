@@ -284,6 +284,7 @@ def import_task(
     is one undoable edit, and its report is stored. Raises ValueRefused for other origins, and
     KnownError for a folder or list whose path is no UTF-8.
     """
+    session.check_writable()
     origins = LabelOrigins(labels_from or {})
     whole = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))
     for path in whole:

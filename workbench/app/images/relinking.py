@@ -52,6 +52,7 @@ def relink_task(
     spread over the source (None: all) are compared by hash; the job fails with a KnownError unless
     most of them are the same. Raises KnownError for an unknown source.
     """
+    session.check_writable()
     source = next((one for one in session.store.images.sources() if one.id == source_id), None)
     if source is None:
         raise KnownError("There is no source {source_id} in this project.", source_id=source_id)

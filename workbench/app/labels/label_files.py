@@ -80,6 +80,7 @@ def import_labels_task(
     one undoable edit, and ends with a stored report. Raises KnownError or ValueRefused if the file
     is not a dataset.
     """
+    session.check_writable()
     title = Message("Import labels from {name}", name=file.name)
     folder, known = session.folder, tuple(dict.fromkeys((*session.labels.sets(), *IMPORTABLE_SETS)))
     store = _LabelStore(session, file, title)

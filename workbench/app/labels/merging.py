@@ -85,6 +85,7 @@ def plan_merge(session: Session, folder: Path) -> MergePlan:
     Images are matched by hash, label sets and labels by name. An older project is upgraded first.
     Raises KnownError if it is not a project, is in use, or is this one.
     """
+    session.check_writable()
     folder = project_folder(folder)
     if folder.resolve() == session.folder.resolve():
         raise KnownError("{name} is this project.", "Choose another one.", name=folder.name)

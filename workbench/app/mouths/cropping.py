@@ -191,8 +191,9 @@ def detection_task(
 
     Reviewed and labelled crops are kept. With `again` False, images that were searched before are
     left out. The detection is one undoable edit; stopping keeps the crops stored so far. Raises
-    KnownError if the landmark file is missing.
+    KnownError if the landmark file is missing, or the project cannot be changed.
     """
+    session.check_writable()
     model = landmarks_file(session)
     wanted = [int(image) for image in image_ids]
     result = DetectionResult()

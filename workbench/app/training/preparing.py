@@ -169,6 +169,7 @@ def prepare(
     has a split of its own and the project's is not changed. Raises KnownError or ValueRefused
     without creating anything.
     """
+    project.check_writable()
     return _keep(project, run_to_end(_freeze(project.store, check_keys(given), name, plan)))
 
 
@@ -184,6 +185,7 @@ def prepare_task(
     `then` is called with the run, which is paused until it is queued. Errors that need no samples
     are raised immediately; others fail the job.
     """
+    project.check_writable()
     partial = check_keys(given)
     target = target_of(partial)
     start_of(project.store, recipe_of(facts_of(project.store, target), partial))

@@ -45,6 +45,7 @@ def split(
 
     Raises KnownError without images, ValueRefused for an unknown set or a wrong pattern.
     """
+    session.check_writable()
     put_splits(session, run_to_end(_draw_steps(session.store, plan, stratify)), name)
     return dict(session.splits.counts())
 
@@ -54,6 +55,7 @@ def split_task(
 ) -> Task[list[Drawn]]:
     """A job that does the same as `split` and ends Done(plan and parts by image id, of each
     split)."""
+    session.check_writable()
     folder = session.store.folder
 
     def work() -> Steps[list[Drawn]]:

@@ -47,6 +47,7 @@ def new_study(session: Session, plan: Plan) -> Study:
 
 def study_task(session: Session, plan: Plan) -> Task[Study]:
     """A job that does the same as `new_study` and ends Done(Study)."""
+    session.check_writable()
     folder = session.store.folder
 
     def work() -> Steps[Study]:

@@ -108,6 +108,7 @@ def begin(session: Session, request: TransferRequest) -> Transfer:
     Raises KnownError if a source is the target itself, too few images are labelled, there are no
     views to compare, or the backbone has too few stages; ValueRefused for an invalid setting.
     """
+    session.check_writable()
     if known := unfinished_like(session, request):
         return known
     _check(session.store, request)

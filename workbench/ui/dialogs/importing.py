@@ -196,6 +196,8 @@ class ImportDialog(Dialog):
 
 def import_folder(context: Context, parent: QWidget) -> None:
     """Choose a folder in a dialog and import its images."""
+    if not context.can_edit():
+        return
     title = tr("Import a folder of images")
     chosen = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
     if chosen:
@@ -215,6 +217,8 @@ def import_with_dialog(
     context: Context, parent: QWidget, paths: Sequence[Path], *, labels_only: bool = False
 ) -> None:
     """Open the import dialog for `paths`, then import them in a job, or their labels alone."""
+    if not context.can_edit():
+        return
     dialog = ImportDialog(context, paths, parent, labels_only)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         if labels_only:

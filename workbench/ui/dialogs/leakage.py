@@ -139,6 +139,7 @@ class LeakageDialog(Dialog):
             self.refresh()
 
     def _task(self) -> Task[list[Duplicates]]:
+        self._context.session.check_writable()  # what is found is shown from the project
         return duplicates_task(self._context.session)
 
     def _ended(self, _: Outcome[list[Duplicates]]) -> None:

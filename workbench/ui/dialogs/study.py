@@ -158,6 +158,8 @@ class StudyStarter(QObject):
 
     def open_dialog(self) -> None:
         """Open the dialog once the methods are listed."""
+        if not self._context.can_edit():
+            return
         self._context.session.start(specs_task(), done=self._open)
 
     def _open(self, specs: list[Spec]) -> None:

@@ -462,6 +462,8 @@ class TransferStarter(QObject):
         if self.dialog is not None:
             self.dialog.deleteLater()
             self.dialog = None
+        if not self._context.can_edit():
+            return
         with self._context.reporting_errors():
             self.dialog = TransferDialog(self._context, self.queue, self._keys(), self._page)
             self.dialog.results_requested.connect(lambda run: self._context.go("results", run=run))

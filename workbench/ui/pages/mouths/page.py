@@ -388,7 +388,7 @@ class MouthsPage(Page):
         self.model.label(name)
 
     def _edit_labels(self) -> None:
-        if self.queues.label_set is not None:
+        if self.queues.label_set is not None and self.context.can_edit():
             dialog = LabelSetsDialog(self.context.session, self.queues.label_set.name, self)
             dialog.exec()
             dialog.deleteLater()

@@ -445,6 +445,8 @@ class ViewsPage(Page):
     )
     def edit_set(self) -> None:
         """Open the label-set editor on the active set."""
+        if not self.context.can_edit():
+            return
         dialog = LabelSetsDialog(self.context.session, self.header.label_set, self)
         dialog.exec()
         dialog.deleteLater()
