@@ -193,8 +193,13 @@ def test_folds_test_every_image_once_and_divide_no_group(images, folds, validati
     keys = st.sampled_from(["g1", "g2", "g3"])
     groups = {i: data.draw(keys) for i in images if data.draw(st.booleans())}
     plan = SplitPlan(1 - validation, validation, 0.0, folds=folds)
+    if (number := len({groups.get(i, i) for i in images})) < folds:
+        with pytest.raises(ValueRefused, match=f"only {number} "):
+            k_folds(plan, images, groups)
+        return
     made = k_folds(plan, images, groups)
     assert len(made) == folds
+    assert all(Part.TEST in fold.values() for fold in made)
     tested = [{i for i, part in fold.items() if part is Part.TEST} for fold in made]
     assert set().union(*tested) == set(images)
     assert not any(one & other for one, other in combinations(tested, 2))
@@ -202,6 +207,17 @@ def test_folds_test_every_image_once_and_divide_no_group(images, folds, validati
         assert set(fold) == set(images)
         for key in set(groups.values()):
             assert len({fold[i] for i in groups if groups[i] == key}) == 1
+
+
+@given(strata, st.integers(2, 10))
+def test_folds_differ_by_one_image_of_a_label_and_in_all(images, folds):
+    if len(images) < folds:
+        return
+    made = k_folds(SplitPlan(1.0, 0.0, 0.0, folds=folds), images, classes={})
+    tested = [[images[i] for i, part in fold.items() if part is Part.TEST] for fold in made]
+    for count in (len, *(lambda some, n=name: some.count(n) for name in set(images.values()))):
+        numbers = list(map(count, tested))
+        assert max(numbers) - min(numbers) <= 1
 
 
 def test_folds_are_stratified_and_train_what_they_can():

@@ -9,7 +9,8 @@ from tests.fixtures.page_host import PageHost
 from tests.fixtures.scenery import brighter, mirrored, scenery
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
-from workbench.app.training.leakage import duplicates_task, leaks, open_leaks
+from workbench.app.training.leakage import leaks, open_leaks
+from workbench.app.training.near_duplicates import duplicates_task
 from workbench.app.training.splitting import split, take_split
 from workbench.domain.splits import GroupBy, Grouping, Part, SplitPlan
 from workbench.ui.dialogs.leakage import LeakageDialog
@@ -72,14 +73,14 @@ def test_folds_show_their_shares_and_make_several_splits(host, dialog, qtbot):
     dialog.folds.setValue(4)
     assert [dialog.shares[part].value() for part in Part] == [60, 15, 25]
     assert not dialog.shares[Part.TRAIN].isEnabled()
-    assert dialog.name.placeholderText() == "fold 1 of 4"
+    assert dialog.name.placeholderText() == "4 folds · 0"
     dialog.shares[Part.VALIDATION].setValue(90)
     assert dialog.shares[Part.VALIDATION].value() == 74
     dialog.shares[Part.VALIDATION].setValue(0)
     with qtbot.waitSignal(dialog.accepted):
         dialog.make()
     assert len(host.context.session.splits.all()) == 5
-    assert host.context.session.splits.current().name == "fold 1 of 4"
+    assert host.context.session.splits.current().name == "4 folds · 0: fold 1 of 4"
 
 
 def test_rules_for_groups_have_their_values(dialog):
@@ -116,9 +117,14 @@ def near(host, qtbot):
 
 
 def searched(near, qtbot):
-    with qtbot.waitSignal(near._context.session.jobs.ended):
-        qtbot.mouseClick(near.search, Qt.MouseButton.LeftButton)
+    clicked(near, near.search, qtbot)
     return near.pairs
+
+
+def clicked(near, button, qtbot):
+    """Click a button and wait for its job."""
+    with qtbot.waitSignal(near._context.session.jobs.ended):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def test_pairs_are_searched_shown_and_moved(host, near, qtbot):
@@ -129,10 +135,10 @@ def test_pairs_are_searched_shown_and_moved(host, near, qtbot):
     assert texts == {"x copy 0.png\ntest", "x copy 1.png\ntest"}
     assert not near.move_selected.isEnabled()
     pairs.topLevelItem(0).setSelected(True)
-    qtbot.mouseClick(near.move_selected, Qt.MouseButton.LeftButton)
+    clicked(near, near.move_selected, qtbot)
     assert near.summary.text().startswith("1 pair of near-duplicates")
     near.target.setCurrentIndex(near.target.findData(Part.TEST))
-    qtbot.mouseClick(near.move_all, Qt.MouseButton.LeftButton)
+    clicked(near, near.move_all, qtbot)
     assert near.summary.text() == "No near-duplicates are in different parts of the split."
     assert not near.move_all.isEnabled()
     host.context.session.undo()
@@ -143,17 +149,26 @@ def test_train_warns_until_pairs_are_moved_or_dismissed(host, near, qtbot):
     line = LeakLine(host.context)
     qtbot.addWidget(line)
     line.update_leaks()
-    assert line.isHidden()
+    assert "have not been compared" in line.text.text()
     assert isinstance(run_here(duplicates_task(host.context.session)), Done)
     line.update_leaks()
     assert not line.isHidden()
     assert line.text.text().startswith("2 pairs of near-duplicates are in different parts")
+    near.pairs.topLevelItem(0).setSelected(True)
+    assert near.dismiss.text() == "Dismiss selected"
     qtbot.mouseClick(near.dismiss, Qt.MouseButton.LeftButton)
-    assert near.summary.text().endswith("They were dismissed.")
+    assert len(open_leaks(host.context.session)) == 1
+    assert near.dismiss.text() == "Dismiss all"
+    qtbot.mouseClick(near.dismiss, Qt.MouseButton.LeftButton)
+    assert near.summary.text().endswith("2 pairs were dismissed.")
     line.update_leaks()
     assert line.isHidden()
     assert len(leaks(host.context.session)) == 2
     assert open_leaks(host.context.session) == []
+    near.pairs.topLevelItem(0).setSelected(True)
+    qtbot.mouseClick(near.dismiss, Qt.MouseButton.LeftButton)
+    line.update_leaks()
+    assert line.text.text().startswith("1 pair of near-duplicates is in different parts")
 
 
 def test_near_duplicates_are_searched_after_a_split(host, qtbot):

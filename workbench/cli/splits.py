@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ from workbench.app.session import Session
 from workbench.app.training.leakage import (
     Leak,
     dismiss_leaks,
-    duplicates_task,
     leak_counts,
     leaks,
-    move_together,
+    move_task,
 )
+from workbench.app.training.near_duplicates import duplicates_task, search_notes
 from workbench.app.training.splitting import (
     delete_split,
     find_split,
@@ -39,7 +39,6 @@ from workbench.domain.splits import (
     SplitPlan,
     shares,
 )
-from workbench.domain.text import counted
 from workbench.domain.values import Json
 
 
@@ -227,31 +226,56 @@ def _list_splits(session: Session, out: Output) -> Result:
     help="The part they are moved to (the one that most of them are in).",
 )
 @click.option("--dismiss", is_flag=True, help="Report them for this split no more.")
-def leakage_command(out: Output, project: Path, fix: bool, to: str | None, dismiss: bool) -> Result:
+@click.option(
+    "--image",
+    "names",
+    multiple=True,
+    metavar="TEXT",
+    help="Only pairs with an image whose path contains TEXT; may be repeated.",
+)
+def leakage_command(
+    out: Output, project: Path, fix: bool, to: str | None, dismiss: bool, names: tuple[str, ...]
+) -> Result:
     """Find near-duplicates in different parts of the split.
 
-    Copies that were scaled, compressed, made brighter, mirrored or slightly cropped are found by
-    perceptual hashes and compared pixel by pixel.
+    Copies that were scaled, compressed, made brighter, mirrored, rotated, framed or cropped are
+    found by perceptual hashes and keypoints, and compared pixel by pixel. No part is emptied by
+    --fix, and no label loses its last training image.
     """
     if to is not None and not fix:
         raise click.UsageError("--to needs --fix.")
     with opened(project) as session:
         if session.splits.current() is None:
             raise KnownError("The project has no split.", "Create one with: workbench split.")
-        pairs = carry_out(duplicates_task(session))
-        found = leaks(session)
+        search = carry_out(duplicates_task(session))
+        found = _with_images(session, leaks(session), names)
         result: dict[str, Json] = {
-            "duplicates": len(pairs),
+            "duplicates": len(search.pairs),
             "leaks": _print_leaks(session, out, found),
         }
+        for note in search_notes(session):
+            out.warn(f"warning: {note}")
+        left = [leak for leak in found if not leak.dismissed]
         if fix:
-            moved = move_together(session, found, Part(to) if to else None)
-            out.print(str(counted(moved, "moved: {n:,} image", "moved: {n:,} images")))
-            result["moved"] = moved
+            moved = carry_out(move_task(session, left, Part(to) if to else None))
+            for note in moved.notes():
+                out.print(str(note))
+            result |= {"moved": moved.images, "held": moved.held}
             _print_split(session, out)
         if dismiss:
-            dismiss_leaks(session)
+            dismiss_leaks(session, left)
+            result["dismissed"] = len(left)
         return result
+
+
+def _with_images(session: Session, found: list[Leak], names: Sequence[str]) -> list[Leak]:
+    """The pairs with an image whose path contains one of `names`; all without names."""
+    if not names:
+        return found
+    ids = {image for leak in found for image in (leak.pair.first, leak.pair.second)}
+    rows = session.images.rows(sorted(ids))
+    chosen = {row.id for row in rows if any(name in row.path for name in names)}
+    return [leak for leak in found if chosen & {leak.pair.first, leak.pair.second}]
 
 
 def _print_leaks(session: Session, out: Output, found: list[Leak]) -> list[Json]:
@@ -259,10 +283,17 @@ def _print_leaks(session: Session, out: Output, found: list[Leak]) -> list[Json]
     ids = {image for leak in found for image in (leak.pair.first, leak.pair.second)}
     paths = {row.id: row.path for row in session.images.rows(sorted(ids))}
     rows = [
-        (leak.first, paths[leak.pair.first], leak.second, paths[leak.pair.second]) for leak in found
+        (
+            leak.first,
+            paths[leak.pair.first],
+            leak.second,
+            paths[leak.pair.second],
+            "dismissed" if leak.dismissed else "",
+        )
+        for leak in found
     ]
     if rows:
-        out.table(("part", "image", "part", "near-duplicate"), rows)
+        out.table(("part", "image", "part", "near-duplicate", ""), rows)
     for (one, other), number in leak_counts(found).items():
         out.print(f"{one} / {other}: {number}")
     if not found:
@@ -272,6 +303,7 @@ def _print_leaks(session: Session, out: Output, found: list[Leak]) -> list[Json]
             "images": [paths[leak.pair.first], paths[leak.pair.second]],
             "parts": [leak.first.value, leak.second.value],
             "similarity": leak.pair.similarity,
+            "dismissed": leak.dismissed,
         }
         for leak in found
     ]

@@ -79,11 +79,13 @@ def _key(hashes: Hashes, bits: IntArray) -> IntArray:
     return key
 
 
-def _lookup(ordered: IntArray, queries: IntArray) -> tuple[IntArray, IntArray]:
+def _lookup(
+    ordered: IntArray, queries: IntArray, crowded: int = _CROWDED
+) -> tuple[IntArray, IntArray]:
     """Positions of queries and of equal entries of `ordered`, each combination once."""
     start = np.searchsorted(ordered, queries, "left")
     count = np.searchsorted(ordered, queries, "right") - start
-    count[count > _CROWDED] = 0
+    count[count > crowded] = 0
     at = np.repeat(np.arange(len(queries)), count)
     within = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
     return at, start[at] + within
@@ -107,6 +109,73 @@ def similar_features(rows: NDArray[np.float16], most: float) -> Iterator[IntArra
             one, two = np.nonzero(cosines >= most)
             pairs = np.stack((one + start, two + other), axis=1)
             yield pairs[pairs[:, 0] < pairs[:, 1]]
+
+
+Descriptors = NDArray[np.uint8]
+
+_VOTERS = 5_000_000  # descriptors held at once; of more images, fewer of each are used
+_FEWEST, _MOST = 32, 128  # of each image
+_LISTS = 8  # random keys of each descriptor
+_SHARED = 50  # descriptors that share a key, beyond which the key is not used
+_VOTES = 4_000_000  # sums held at once
+NEIGHBOURS = 4  # images compared with each image
+_LEAST = 1.0  # votes; images of other subjects get up to 3
+
+
+def voters(images: int) -> int:
+    """Number of descriptors of each image that `similar_keypoints` uses."""
+    return int(np.clip(_VOTERS // max(1, images), _FEWEST, _MOST))
+
+
+def similar_keypoints(descriptors: Descriptors, asked: Descriptors) -> Iterator[IntArray]:
+    """Pairs of images (rows of N × P × 32 bytes, zeros where there are fewer) with similar
+    keypoints, as P × 2 rows: the one of `asked` first. Yields them in several pieces.
+
+    A descriptor votes for the images that have a descriptor with an equal key of random bits; the
+    fewer share the key, the more its vote counts. Each image is paired with the NEIGHBOURS that get
+    the most votes.
+    """
+    images, each = descriptors.shape[:2]
+    size = int(np.clip(np.ceil(np.log2(max(2, images * each))) + 3, 16, 24))
+    draw = np.random.default_rng(0)
+    chosen = [draw.choice(256, size, replace=False) for _ in range(_LISTS)]
+    lists = [_sorted_keys(descriptors, bits) for bits in chosen]
+    step = max(1, _VOTES // max(1, images))
+    for start in range(0, images, step):
+        some = asked[start : start + step]
+        votes = np.zeros(len(some) * images, np.float64)
+        for bits, (keys, owners) in zip(chosen, lists, strict=True):
+            queries, at = _keys_of(some, bits)
+            hits, found = _lookup(keys, queries, _SHARED)
+            weights = 1 / np.bincount(hits, minlength=1)[hits] if len(hits) else np.zeros(0)
+            cells = at[hits] * images + owners[found]
+            votes += np.bincount(cells, weights=weights, minlength=len(votes))
+        yield _most_votes(votes.reshape(len(some), images), start)
+
+
+def _most_votes(votes: NDArray[np.float64], start: int) -> IntArray:
+    """The images with the most votes of each image, whose numbers begin with `start`."""
+    rows = np.arange(len(votes))
+    votes[rows, rows + start] = 0
+    best = np.argsort(-votes, axis=1, kind="stable")[:, :NEIGHBOURS]
+    own = np.repeat(rows, best.shape[1])
+    enough = votes[own, best.ravel()] >= _LEAST
+    return np.stack((own + start, best.ravel()), axis=1)[enough]
+
+
+def _sorted_keys(descriptors: Descriptors, bits: IntArray) -> tuple[IntArray, IntArray]:
+    keys, owners = _keys_of(descriptors, bits)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], owners[order]
+
+
+def _keys_of(descriptors: Descriptors, bits: IntArray) -> tuple[IntArray, IntArray]:
+    """The chosen bits of each descriptor as a number, and the row of its image."""
+    keys = np.zeros(descriptors.shape[:2], np.int64)
+    for place, bit in enumerate(bits.tolist()):
+        keys |= ((descriptors[:, :, bit // 8] >> (bit % 8)) & 1).astype(np.int64) << place
+    used = descriptors.any(axis=2)
+    return keys[used], np.nonzero(used)[0]
 
 
 def linked(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:

@@ -7,7 +7,7 @@ import functools
 import operator
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
@@ -119,12 +119,17 @@ class SplitPlan:
 
     @property
     def name(self) -> str:
-        """Name of a split drawn with this plan, unless the user names it."""
-        if self.folds:
-            return f"fold {self.fold} of {self.folds}"
+        """Name of a split drawn with this plan, unless the user names it; that of folds is common
+        to all of them."""
         grouping = self.grouping
         rule = f" · {grouping.by} {grouping.value or grouping.number or ''}" if grouping else ""
-        return f"{self.percentages} · {self.seed}{rule.rstrip()}"
+        drawn = f"{self.folds} folds" if self.folds else self.percentages
+        return f"{drawn} · {self.seed}{rule.rstrip()}"
+
+    @property
+    def fold_name(self) -> str:
+        """What follows the common name in the name of a fold."""
+        return f"fold {self.fold} of {self.folds}"
 
 
 @dataclass(frozen=True)
@@ -198,14 +203,32 @@ def k_folds(
 
     They are stratified and divide no group, as in `stratified_split`. The validation part is
     `plan.validation` of all images, drawn from those outside the test part. A class whose images
-    are a single group has no training image in the fold that tests it.
+    are a single group has no training image in the fold that tests it. Raises ValueRefused for more
+    folds than groups.
     """
     if classes is None:
         classes = {image: [("", name)] for image, name in strata.items() if name}
     bundles = _bundles(plan.seed, strata, groups)
-    fractions = [1 / plan.folds] * plan.folds
-    carry = [0.0] * plan.folds
-    dealt = [pair for some in bundles for pair in _deal(fractions, some, carry)]
+    if (most := sum(map(len, bundles))) < plan.folds:
+        raise ValueRefused(
+            "folds",
+            plan.folds,
+            Message("at most {most}", most=most),
+            counted(
+                most,
+                "There is only {n:,} group of images for {folds} folds.",
+                "There are only {n:,} groups of images for {folds} folds.",
+                folds=plan.folds,
+            )
+            if groups
+            else counted(
+                most,
+                "There is only {n:,} image for {folds} folds.",
+                "There are only {n:,} images for {folds} folds.",
+                folds=plan.folds,
+            ),
+        )
+    dealt = _deal_evenly(bundles, plan.folds)
     fold_of = {image: at for bundle, at in dealt for image in bundle}
     _spread([bundle for bundle, _ in dealt], classes, fold_of, plan.folds)
     splits = []
@@ -260,6 +283,22 @@ def _deal(
         need[at] = wanted[at] - given[at]
         dealt.append((bundle, at))
     carry[:] = need
+    return dealt
+
+
+def _deal_evenly(strata: Iterable[Sequence[Bundle]], folds: int) -> list[tuple[Bundle, int]]:
+    """Deal the groups of all strata to folds: each to the one with the fewest images of its
+    stratum, and with the fewest of all among equals. Single images of a stratum differ by at most
+    one between folds, and so do all images."""
+    sizes = [0] * folds
+    dealt = []
+    for bundles in strata:
+        own = [0] * folds
+        for bundle in bundles:
+            at = min(range(folds), key=lambda fold: (own[fold], sizes[fold]))
+            own[at] += len(bundle)
+            sizes[at] += len(bundle)
+            dealt.append((bundle, at))
     return dealt
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PySide6.QtCore import QRegularExpression
 
 from workbench.app.jobs import Steps
-from workbench.app.training.leakage import duplicate_steps
+from workbench.app.training.near_duplicates import duplicate_steps
 from workbench.domain.duplicates import linked
 from workbench.domain.errors import ValueRefused
 from workbench.domain.reports import Progress
@@ -42,8 +42,8 @@ def group_steps(store: Project, grouping: Grouping) -> Steps[dict[int, str]]:
         return _by_place(store, Pattern(grouping.value).group_of, across=True)
     if grouping.by is GroupBy.TIME:
         return (yield from _by_time(store, timedelta(minutes=grouping.number)))
-    pairs = yield from duplicate_steps(store)
-    groups = linked((pair.first, pair.second) for pair in pairs)
+    search = yield from duplicate_steps(store)
+    groups = linked((first, second) for first, second, _ in search.pairs)
     return {image: str(group) for image, group in groups.items()}
 
 

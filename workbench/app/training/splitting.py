@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.splits import (
     STRATA,
+    Classes,
     Part,
     SplitPlan,
     SplitReport,
@@ -73,13 +75,13 @@ def split_task(
 def put_splits(session: Session, drawn: Sequence[Drawn], name: str = "") -> None:
     """Store drawn splits and make the first one current, as one edit.
 
-    Without a name, each is named by its plan; with several, the plan's name follows `name`. Splits
-    of the same names are replaced, others are kept.
+    Without a name, each is named by its plan; the names of folds end with their numbers. Splits of
+    the same names are replaced, others are kept.
     """
-    several = len(drawn) > 1
     with session.edit(Message("Split {percentages}", percentages=drawn[0][0].percentages)):
         for plan, members in reversed(drawn):
-            own = f"{name}: {plan.name}" if several and name else name
+            own = name or plan.name
+            own = f"{own}: {plan.fold_name}" if plan.folds else own
             session.store.splits.make(plan, members, own)
 
 
@@ -157,6 +159,45 @@ def split_report(session: Session) -> SplitReport | None:
     ids = np.sort(store.images.ids()).tolist()
     members = store.splits.parts(split.id)
     return report_split(split.plan, members, _classes(store, ids, store.labels.sets()), ids)
+
+
+def is_fold(one: StoredSplit, other: StoredSplit) -> bool:
+    """Whether two splits are folds that were drawn together."""
+    if one.plan is None or other.plan is None or not one.plan.folds:
+        return False
+    same = dataclasses.replace(one.plan, fold=0) == dataclasses.replace(other.plan, fold=0)
+    return same and folds_name(one) == folds_name(other)
+
+
+def folds_name(split: StoredSplit) -> str:
+    """The name that all folds share which were drawn together; "" for another split."""
+    plan = split.plan
+    ending = f": {plan.fold_name}" if plan is not None and plan.folds else ""
+    return split.name.removesuffix(ending) if ending and split.name.endswith(ending) else ""
+
+
+def fold_families(session: Session) -> dict[str, list[StoredSplit]]:
+    """The complete sets of folds by their common name, newest first; each from its first fold."""
+    found: dict[str, list[StoredSplit]] = {}
+    for split in session.splits.all():
+        if name := folds_name(split):
+            found.setdefault(name, []).append(split)
+    ordered = {name: sorted(some, key=_fold_number) for name, some in found.items()}
+    return {
+        name: some
+        for name, some in ordered.items()
+        if [_fold_number(one) for one in some] == list(range(1, some[0].plan.folds + 1))
+        and all(is_fold(one, some[0]) for one in some)
+    }
+
+
+def _fold_number(split: StoredSplit) -> int:
+    return split.plan.fold if split.plan is not None else 0
+
+
+def labels_by_image(store: Project) -> Classes:
+    """All labels of each labelled image and of its mouths, with the names of their sets."""
+    return _classes(store, np.sort(store.images.ids()).tolist(), store.labels.sets())
 
 
 def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:

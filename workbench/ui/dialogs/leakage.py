@@ -19,16 +19,20 @@ from workbench.app.images.thumbnails import ThumbnailLoader
 from workbench.app.jobs import Outcome, Task
 from workbench.app.training.leakage import (
     Leak,
+    Moved,
     dismiss_leaks,
-    duplicates_task,
-    known_duplicates,
     leaks,
     leaks_note,
-    move_together,
-    open_leaks,
+    move_task,
+    report_again,
+)
+from workbench.app.training.near_duplicates import (
+    Search,
+    duplicates_task,
+    known_search,
+    search_notes,
 )
 from workbench.domain.changes import Changes
-from workbench.domain.duplicates import Duplicates
 from workbench.domain.splits import PARTS, Part
 from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel, plain_text
@@ -60,8 +64,8 @@ class LeakageDialog(Dialog):
         self.move_all = QPushButton(tr("Move all"))
         self.move_all.setProperty("primary", True)
         self.move_selected = QPushButton(tr("Move selected"))
-        self.dismiss = QPushButton(tr("Dismiss for this split"))
-        self.dismiss.setToolTip(tr("Report these near-duplicates on the Train page no more"))
+        self.dismiss = QPushButton()
+        self.dismiss.setToolTip(tr("For this split; the Train page reports these pairs no more"))
         self.search = QPushButton()
         self.status = PlainLabel()
         self.status.setProperty("role", "muted")
@@ -72,9 +76,9 @@ class LeakageDialog(Dialog):
         self.refresh()
 
     def _arrange(self) -> None:
-        self.move_all.clicked.connect(lambda: self._move(self.leaks))
+        self.move_all.clicked.connect(lambda: self._move(self._open()))
         self.move_selected.clicked.connect(lambda: self._move(self._selected()))
-        self.dismiss.clicked.connect(lambda: dismiss_leaks(self._context.session))
+        self.dismiss.clicked.connect(self._dismiss)
         self.pairs.itemSelectionChanged.connect(self._enable)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
@@ -94,34 +98,53 @@ class LeakageDialog(Dialog):
         """Show the known near-duplicates in different parts of the current split."""
         session = self._context.session
         self.leaks = leaks(session)
-        known = known_duplicates(session)
+        known = known_search(session)
         self.search.setText(tr("Search") if known is None else tr("Search again"))
         self.summary.setText(self._summary(known))
         self.pairs.show_pairs(self.leaks[:SHOWN])
         self._enable()
 
-    def _summary(self, known: list[Duplicates] | None) -> str:
-        if self._context.session.splits.current() is None:
+    def _summary(self, known: Search | None) -> str:
+        session = self._context.session
+        if session.splits.current() is None:
             return tr("There is no split yet.")
         if known is None:
             return tr(
                 "Copies of an image in different parts make scores too high. Search finds copies "
-                "that were scaled, compressed, made brighter, mirrored or slightly cropped."
+                "that were scaled, compressed, made brighter, mirrored, rotated, framed or cropped."
             )
-        if not self.leaks:
-            return tr("No near-duplicates are in different parts of the split.")
-        text = tr(leaks_note(self.leaks))
+        texts = [tr("No near-duplicates are in different parts of the split.")]
+        if opened := self._open():
+            texts = [tr(leaks_note(opened))]
+        if dismissed := len(self.leaks) - len(opened):
+            texts.append(
+                plural(dismissed, "{n:,} pair was dismissed.", "{n:,} pairs were dismissed.")
+            )
         if len(self.leaks) > SHOWN:
-            text += " " + tr("The {n:,} most similar ones are shown.").format(n=SHOWN)
-        if not open_leaks(self._context.session):
-            text += " " + tr("They were dismissed.")
-        return text
+            texts.append(tr("The {n:,} most similar ones are shown.").format(n=SHOWN))
+        return " ".join([*texts, *map(tr, search_notes(session))])
+
+    def _open(self) -> list[Leak]:
+        return [leak for leak in self.leaks if not leak.dismissed]
 
     def _enable(self) -> None:
-        self.move_all.setEnabled(bool(self.leaks))
-        self.move_selected.setEnabled(bool(self._selected()))
+        chosen = self._selected()
+        self.move_all.setEnabled(bool(self._open()))
+        self.move_selected.setEnabled(bool(chosen))
         self.target.setEnabled(bool(self.leaks))
-        self.dismiss.setEnabled(bool(open_leaks(self._context.session)))
+        if chosen and all(leak.dismissed for leak in chosen):
+            self.dismiss.setText(tr("Report selected again"))
+        else:
+            self.dismiss.setText(tr("Dismiss selected") if chosen else tr("Dismiss all"))
+        self.dismiss.setEnabled(bool(chosen or self._open()))
+
+    def _dismiss(self) -> None:
+        """Dismiss the selected pairs, or all; pairs that are dismissed are reported again."""
+        chosen = self._selected()
+        if chosen and all(leak.dismissed for leak in chosen):
+            report_again(self._context.session, chosen)
+        else:
+            dismiss_leaks(self._context.session, chosen or self._open())
 
     def _selected(self) -> list[Leak]:
         chosen = {index.row() for index in self.pairs.selectedIndexes()}
@@ -130,19 +153,22 @@ class LeakageDialog(Dialog):
     def _move(self, chosen: list[Leak]) -> None:
         given = self.target.currentData()  # plain text
         part = None if given is None else Part(given)
-        moved = move_together(self._context.session, chosen, part)
-        text = plural(moved, "{n:,} near-duplicate moved.", "{n:,} near-duplicates moved.")
-        self._context.notify(text, "info")
+        task = move_task(self._context.session, chosen, part)
+        self._context.session.start(task, done=self._show_moved)
+
+    def _show_moved(self, moved: Moved) -> None:
+        text = " ".join(map(tr, moved.notes()))
+        self._context.notify(text, "warn" if moved.held else "info")
 
     def _changed(self, changes: Changes) -> None:
         if changes.split or changes.added or changes.removed:
             self.refresh()
 
-    def _task(self) -> Task[list[Duplicates]]:
+    def _task(self) -> Task[Search]:
         self._context.session.check_writable()  # what is found is shown from the project
         return duplicates_task(self._context.session)
 
-    def _ended(self, _: Outcome[list[Duplicates]]) -> None:
+    def _ended(self, _: Outcome[Search]) -> None:
         self.status.setText("")
         self.refresh()
 
@@ -185,7 +211,10 @@ class _PairList(QTreeWidget):
         for leak in found:
             sides = ((leak.pair.first, leak.first), (leak.pair.second, leak.second))
             texts = [f"{names.get(image, '')}\n{tr(part)}" for image, part in sides]
-            item = QTreeWidgetItem([*texts, f"{leak.pair.similarity:.2f}"])
+            similarity = f"{leak.pair.similarity:.2f}"
+            if leak.dismissed:
+                similarity += "\n" + tr("dismissed", "pair of near-duplicates")
+            item = QTreeWidgetItem([*texts, similarity])
             for at, (image, _) in enumerate(sides):
                 item.setIcon(at, QIcon(_blank()))
                 item.setToolTip(at, plain_text(paths.get(image, "")))

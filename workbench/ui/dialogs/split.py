@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Failed, Job, Outcome
-from workbench.app.training.leakage import duplicates_task, leaks_note, open_leaks
+from workbench.app.training.leakage import leaks_note, open_leaks
+from workbench.app.training.near_duplicates import Search, duplicates_task
 from workbench.app.training.splitting import (
     Drawn,
     delete_split,
@@ -32,7 +33,6 @@ from workbench.app.training.splitting import (
     split_task,
     use_split,
 )
-from workbench.domain.duplicates import Duplicates
 from workbench.domain.splits import (
     DEFAULT_SPLIT,
     PARTS,
@@ -296,8 +296,7 @@ class SplitDialog(Dialog):
         possible = 0 < total <= 100 and self._images > 0 and self.shares[Part.TRAIN].value() > 0
         self.make_button.setEnabled(possible and self._job is None)
         if possible:
-            plan = self.plan()
-            self.name.setPlaceholderText((plan.of_fold(1) if folds else plan).name)
+            self.name.setPlaceholderText(self.plan().name)
         if folds:
             self.problem.clear()
         elif total > 100:
@@ -362,7 +361,7 @@ class SplitDialog(Dialog):
             self._context.session.start(task, done=self._report_leaks)
         self.accept()
 
-    def _report_leaks(self, _: list[Duplicates]) -> None:
+    def _report_leaks(self, _: Search) -> None:
         found = open_leaks(self._context.session)
         if found:
             where = tr("See Label › Near-duplicates across parts.")

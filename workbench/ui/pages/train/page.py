@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.training.choices import specs_task
 from workbench.app.training.leakage import leaks_note, open_leaks
+from workbench.app.training.near_duplicates import search_notes
 from workbench.domain.changes import Changes
 from workbench.domain.images import ImageFilter
 from workbench.domain.reports import Report
@@ -59,13 +60,12 @@ class TrainLine(QWidget):
 
 class LeakLine(QWidget):
     """A warning of near-duplicates in different parts of the split, until they are moved or
-    dismissed; the button shows them."""
+    dismissed, and of images that were not compared; the button shows them."""
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
         self.text = PlainLabel()
-        self.text.setProperty("role", "warn")
         self.text.setWordWrap(True)
         self.button = QPushButton(tr("Near-duplicates…"))
         self.button.clicked.connect(self._open)
@@ -74,9 +74,15 @@ class LeakLine(QWidget):
 
     def update_leaks(self) -> None:
         """Count the near-duplicates in different parts again."""
-        found = open_leaks(self._context.session)
-        self.text.setText(tr(leaks_note(found)))
-        self.setVisible(bool(found))
+        session = self._context.session
+        found = open_leaks(session)
+        notes = search_notes(session) if session.splits.current() is not None else []
+        self.text.setText(" ".join(map(tr, [leaks_note(found), *notes] if found else notes)))
+        role = "warn" if found else "muted"
+        if self.text.property("role") != role:
+            self.text.setProperty("role", role)
+            self.text.style().polish(self.text)
+        self.setVisible(bool(found or notes))
 
     def _open(self) -> None:
         self.dialog = LeakageDialog(self._context, self)
