@@ -1,12 +1,14 @@
 """A study in a real project: trained, interrupted, resumed after a restart, and read."""
 
 import json
+import statistics
 
 import pytest
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.session import Session
+from workbench.app.training.splitting import delete_split, find_split, fold_families, split
 from workbench.app.training.studies import (
     StudyQueue,
     as_builtins,
@@ -20,6 +22,7 @@ from workbench.app.training.training import training_task
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import SAMPLES_FILE, RunStatus, decode_samples
+from workbench.domain.splits import SplitPlan
 from workbench.domain.studies import parse_plan
 from workbench.storage.project import Project
 
@@ -76,6 +79,60 @@ def test_a_study_is_trained_cell_by_cell_and_resumes_after_a_restart(session):
 def _parts(session, run):
     samples = decode_samples((session.store.runs_folder / run / SAMPLES_FILE).read_bytes())
     return {sample.image: sample.part for sample in samples}
+
+
+FOLDS = {"base": {**FAST, "target": "category"}, "variants": {"plain": {}}}
+
+
+def test_a_study_tests_every_image_once_over_folds_and_resumes(session):
+    split(session, SplitPlan(0.75, 0.25, 0.0, 1, folds=3), name="cv")
+    split(session, SplitPlan(0.5, 0.0, 0.5), name="halves")
+    study = new_study(session, parse_plan({**FOLDS, "folds": "cv"}, "all"))
+    assert study.plan.seeds == (1, 2, 3)
+    study, (first,) = next_runs(session, study)
+    assert isinstance(run_here(training_task(session, first)), Done)
+    assert session.runs.get(first).split == "cv: fold 1 of 3"
+    again = find_study(session, "all")
+    while (found := next_runs(session, again))[1]:
+        again, (run,) = found
+        assert isinstance(run_here(training_task(session, run)), Done)
+    tested = []
+    for _, fold, run in again.runs:
+        parts = _parts(session, run)
+        assert set(parts.values()) == {"train", "validation", "test"}
+        tested += [image for image, part in parts.items() if part == "test"]
+        assert session.runs.get(run).recipe.seed == 0
+        assert session.runs.get(run).name == f"all: plain, fold {fold}"
+    assert sorted(tested) == sorted(session.images.ids().tolist())
+    (row,) = study_progress(session, again).rows
+    accuracies = list(row.values.values())
+    assert set(row.values) == {1, 2, 3}
+    assert row.accuracy.mean == pytest.approx(sum(accuracies) / 3)
+    assert row.deviation == pytest.approx(statistics.stdev(accuracies))
+    assert session.splits.current().name == "halves"
+
+
+def test_folds_of_a_study_are_drawn_if_a_number_is_given(session):
+    split(session, SplitPlan(0.5, 0.0, 0.5), name="halves")
+    study = new_study(session, parse_plan({**FOLDS, "folds": "4"}, "all"))
+    assert study.plan.folds == "4 folds · 0"
+    assert study.plan.seeds == (1, 2, 3, 4)
+    assert [one.name for one in fold_families(session)[study.plan.folds]] == [
+        f"4 folds · 0: fold {at} of 4" for at in (1, 2, 3, 4)
+    ]
+    assert session.splits.current().name == "halves"
+    assert study_progress(session, study).cells == 4
+    delete_split(session, find_split(session, "4 folds · 0: fold 2 of 4"))
+    with pytest.raises(KnownError, match="no longer complete"):
+        next_runs(session, study)
+
+
+def test_unknown_folds_are_refused(session):
+    with pytest.raises(ValueRefused, match="number of at least 2"):
+        new_study(session, parse_plan({**FOLDS, "folds": "cv"}, "all"))
+    with pytest.raises(ValueRefused, match="folds"):
+        parse_plan({**FOLDS, "folds": "3", "split": PLAN["split"]}, "both")
+    assert session.store.studies.all() == []
 
 
 def test_what_failed_or_was_removed_is_made_again(session):

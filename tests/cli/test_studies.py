@@ -97,14 +97,16 @@ def test_variants_are_compared_with_the_first_seed_by_seed(birds: Path, capsys) 
 def test_the_table_has_points_with_signs_for_differences_alone(birds: Path, capsys) -> None:
     assert run(["study", "Birds", "new", "--table"]) == 0
     head, plain, pulled, later = capsys.readouterr().out.splitlines()
-    assert head.split() == ["variant", "seeds", "accuracy", "%", "difference", "p", "seconds"]
-    assert plain.split() == ["plain", "2", "75.00", "±", "63.53", "3"]
+    shown = ["variant", "seeds", "accuracy", "%", "sd", "difference", "p", "seconds"]
+    assert head.split() == shown
+    assert plain.split() == ["plain", "2", "75.00", "±", "63.53", "7.07", "3"]
     assert pulled.split() == [
         "pulled",
         "2",
         "95.00",
         "±",
         "63.53",
+        "7.07",
         "+20.00",
         "±",
         "127.06",

@@ -97,3 +97,30 @@ def test_why_a_plan_is_refused_is_shown(dialog, qtbot):
     assert boxes[1].y() == boxes[0].y() == boxes[2].y()
     assert boxes[3].y() > boxes[0].y()
     assert boxes[3].x() == boxes[0].x()
+
+
+def test_one_variant_suffices_for_folds(qtbot):
+    made = StudyDialog(partial_recipe(), SPECS, {"cv": 3, "old": 10})
+    qtbot.addWidget(made)
+    texts = [made.split.itemText(at) for at in range(made.split.count())]
+    assert texts[-3:] == [
+        "Each of the 3 folds cv",
+        "Each of the 10 folds old",
+        "Each of 5 new folds: 65 / 15 / 20",
+    ]
+    made.use_folds()
+    assert made.split.currentText() == "Each of the 3 folds cv"
+    assert made.count.text() == "1 variant × 3 folds: 3 trainings"
+    assert not made.seeds.isEnabled()
+    made.start.click()
+    assert made.plan is not None
+    assert (made.plan.folds, made.plan.split) == ("cv", None)
+    made.split.setCurrentIndex(0)
+    assert made.count.text() == "1 variant × 5 seeds: 5 trainings"
+    assert not made.start.isEnabled()
+
+
+def test_new_folds_are_offered_where_there_are_none(dialog):
+    made = dialog()
+    made.use_folds()
+    assert made.folds() == ("5", 5)

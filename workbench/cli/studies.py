@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import click
+import msgspec
 
 from workbench.app.session import Session
 from workbench.app.training.studies import (
@@ -14,14 +15,16 @@ from workbench.app.training.studies import (
     new_study,
     next_runs,
     study_progress,
+    with_folds,
 )
 from workbench.cli.command import STOPPED, Output, Result, command, opened, project_argument
 from workbench.cli.train import text_of, train_run
-from workbench.domain.recipes import parse_toml
-from workbench.domain.studies import Interval, Row, Study, parse_plan
+from workbench.domain.recipes import parse_recipe, parse_toml, with_setting
+from workbench.domain.studies import Interval, Keys, Plan, Row, Study, check_plan, parse_plan
 from workbench.domain.values import Cells, Json
 
 EXAMPLE = """workbench study Birds methods.toml
+workbench study Birds --folds 5 --set target=category
 workbench study Birds methods --json
 workbench study Birds
 
@@ -37,18 +40,43 @@ workbench study Birds
 @command("study", EXAMPLE)
 @project_argument
 @click.argument("plan", required=False)
+@click.option(
+    "--folds",
+    metavar="NAME",
+    help="Train with each of these folds: their common name, or a number to draw that many.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="With --folds: set a recipe key; PLAN may be a recipe.",
+)
 @click.option("--table", is_flag=True, help="Show the table so far and train nothing.")
-def study_command(out: Output, project: Path, plan: str | None, table: bool) -> Result:
-    """Compare recipes on the same splits and seeds.
+def study_command(
+    out: Output,
+    project: Path,
+    plan: str | None,
+    folds: str | None,
+    settings: tuple[str, ...],
+    table: bool,
+) -> Result:
+    """Compare recipes on the same splits and seeds, or train one on each fold.
 
     Trains each variant of PLAN with each seed, and compares it with the first variant, seed by
     seed. PLAN is a TOML file, or the name of an earlier study; without PLAN, the studies are
-    listed. Ctrl+C stops; the same command resumes.
+    listed. With --folds, or `folds` in PLAN, each fold is tested once. Ctrl+C stops; the same
+    command resumes.
     """
+    if settings and folds is None:
+        raise click.UsageError("--set needs --folds.")
     with opened(project) as session:
-        if plan is None:
+        if folds is not None:
+            study = _of_plan(session, _folds_plan(folds, plan, settings))
+        elif plan is None:
             return _list(session, out)
-        study = _found(session, plan)
+        else:
+            study = _found(session, plan)
         while not table:
             study, waiting = next_runs(session, study)
             if not waiting:
@@ -63,7 +91,7 @@ def study_command(out: Output, project: Path, plan: str | None, table: bool) -> 
             if problem or out.exit_code:
                 break
         found = study_progress(session, study)
-        _print(out, found.rows)
+        _print(out, found.rows, bool(study.plan.folds))
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
 
@@ -85,21 +113,59 @@ def _found(session: Session, plan: str) -> Study:
     path = Path(plan)
     if path.suffix != ".toml" and not path.is_file():
         return find_study(session, plan)
-    made = parse_plan(parse_toml(text_of(path), plan), path.stem)
+    return _of_plan(session, parse_plan(parse_toml(text_of(path), plan), path.stem))
+
+
+def _folds_plan(folds: str, recipe: str | None, settings: tuple[str, ...]) -> Plan:
+    """The plan to train one recipe on each fold."""
+    given: Keys = {}
+    if recipe is not None:
+        given = parse_recipe(text_of(Path(recipe)), recipe).to_builtins()
+    for setting in settings:
+        given = with_setting(given, setting)
+    method = str(given.get("method", "recipe"))
+    name = f"{given.get('target', '')} on folds {folds}"
+    return check_plan(Plan(name=name, base=given, variants={method: {}}, folds=folds))
+
+
+def _of_plan(session: Session, given: Plan) -> Study:
+    """The newest study with this plan; a new one if there is none."""
+    plan = with_folds(session, given)
     for study in session.studies.all():
-        if study.plan == made:
+        drawn = f"{plan.folds} folds · 0"  # by an earlier call of the same command
+        alike = msgspec.structs.replace(study.plan, folds=plan.folds, seeds=plan.seeds)
+        if study.plan == plan or (study.plan.folds == drawn and alike == plan):
             return study
-    return new_study(session, made)
+    return new_study(session, plan)
 
 
-def _print(out: Output, rows: list[Row]) -> None:
+def _print(out: Output, rows: list[Row], folds: bool) -> None:
+    if folds:
+        numbers = sorted({number for row in rows for number in row.values})
+        out.table(
+            ("fold", *(row.variant for row in rows)),
+            [
+                (str(number), *(_percent(row.values.get(number)) for row in rows))
+                for number in numbers
+            ],
+        )
+        out.print("")
     out.table(
-        ("variant", "seeds", "accuracy %", "difference", "p", "seconds"),
+        (
+            "variant",
+            "folds" if folds else "seeds",
+            "accuracy %",
+            "sd",
+            "difference",
+            "p",
+            "seconds",
+        ),
         [
             (
                 row.variant,
                 len(row.values),
                 _points(row.accuracy),
+                "" if math.isnan(row.deviation) else f"{100 * row.deviation:.2f}",
                 _points(row.difference, signed=True),
                 "" if math.isnan(row.p) else f"{row.p:.3f}",
                 "" if math.isnan(row.seconds) else f"{row.seconds:.0f}",
@@ -107,6 +173,10 @@ def _print(out: Output, rows: list[Row]) -> None:
             for row in rows
         ],
     )
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"
 
 
 def _points(value: Interval, signed: bool = False) -> str:

@@ -31,7 +31,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The plan of a study: every variant (recipe keys over `base`) with every seed.
 
     The first variant is the baseline of the comparison. With `split` None the project's current
-    split is used; otherwise each seed draws its own, the same for all variants.
+    split is used; otherwise each seed draws its own, the same for all variants. With `folds`, the
+    common name of folds of the project, each fold is used in turn: `seeds` are their numbers, and
+    all runs have the seed of the recipe.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     variants: dict[str, Keys]
     seeds: tuple[int, ...] = (0, 1, 2)
     split: SplitFractions | None = None
+    folds: str = ""
 
     @property
     def cells(self) -> list[tuple[str, int]]:
@@ -48,7 +51,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def keys(self, variant: str, seed: int) -> Keys:
         """Partial recipe of a cell."""
-        return {**self.base, **self.variants[variant], "seed": seed}
+        keys = {**self.base, **self.variants[variant]}
+        return keys if self.folds else {**keys, "seed": seed}
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,14 +79,17 @@ def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
         plan = msgspec.convert({"name": name, **values}, Plan)
     except msgspec.ValidationError as error:
         sentence = Message("The study “{name}” is invalid: {error}.", name=name, error=error)
-        allowed = "name, seeds, split, [base], [variants.NAME]"
+        allowed = "name, seeds, split, folds, [base], [variants.NAME]"
         raise ValueRefused("study", str(error), allowed, sentence) from error
     return check_plan(plan)
 
 
 def check_plan(plan: Plan) -> Plan:
-    """Return the plan. Raises ValueRefused if it has too few variants, or seeds twice."""
-    if len(plan.variants) < 2:
+    """Return the plan. Raises ValueRefused if it has too few variants, seeds twice, or folds and a
+    split; one variant suffices with folds."""
+    if plan.folds and plan.split is not None:
+        raise ValueRefused("split", str(plan.split), Message("nothing if there are folds"))
+    if len(plan.variants) < (1 if plan.folds else 2):
         allowed = Message("two or more, the baseline first")
         raise ValueRefused("variants", list(plan.variants), allowed)
     if len(set(plan.seeds)) < len(plan.seeds) or not plan.seeds:
@@ -106,7 +113,7 @@ class Row:
 
     For seeds shared with the baseline, also the paired difference and the p-value of a two-sided
     paired t-test (NaN with fewer than two pairs, and for the baseline itself). `seconds` is the
-    mean time.
+    mean time, `deviation` the standard deviation of a sample (NaN for fewer than two values).
     """
 
     variant: str
@@ -115,6 +122,7 @@ class Row:
     difference: Interval
     p: float
     seconds: float
+    deviation: float
 
 
 def interval(values: Sequence[float]) -> Interval:
@@ -167,6 +175,7 @@ def compare(
                 interval(pairs),
                 paired_p(pairs),
                 float(np.mean(times)) if times else float("nan"),
+                float(np.std(list(own.values()), ddof=1)) if len(own) > 1 else float("nan"),
             )
         )
     return rows

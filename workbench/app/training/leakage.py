@@ -30,14 +30,14 @@ class Leak:
     dismissed: bool = False
 
 
-def leaks(project: Session | Project) -> list[Leak]:
-    """Known near-duplicates in different parts of the current split: those that were not dismissed
-    first, the most similar first."""
+def leaks(project: Session | Project, split: StoredSplit | None = None) -> list[Leak]:
+    """Known near-duplicates in different parts of a split (None: the current one): those that were
+    not dismissed first, the most similar first."""
     pairs = known_duplicates(project)
-    current = project.splits.current()
+    current = split or project.splits.current()
     if current is None or not pairs:
         return []
-    parts = project.splits.parts()
+    parts = project.splits.parts(current.id)
     settled = set(_dismissed(project).get(str(current.id), []))
     found = [
         Leak(pair, parts[pair.first], parts[pair.second], (pair.first, pair.second) in settled)
@@ -48,9 +48,9 @@ def leaks(project: Session | Project) -> list[Leak]:
     return sorted(divided, key=lambda leak: leak.dismissed)
 
 
-def open_leaks(project: Session | Project) -> list[Leak]:
-    """As `leaks`, without those that were dismissed for the current split."""
-    return [leak for leak in leaks(project) if not leak.dismissed]
+def open_leaks(project: Session | Project, split: StoredSplit | None = None) -> list[Leak]:
+    """As `leaks`, without those that were dismissed for the split."""
+    return [leak for leak in leaks(project, split) if not leak.dismissed]
 
 
 def leaks_note(found: Sequence[Leak]) -> Message:

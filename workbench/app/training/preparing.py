@@ -49,7 +49,7 @@ from workbench.domain.runs import (
     Sample,
     encode_samples,
 )
-from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan, stratified_split
+from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan, StoredSplit, stratified_split
 from workbench.domain.text import Message, counted
 from workbench.files import new_folder, write_recorded, writing
 from workbench.storage.project import Project
@@ -161,13 +161,13 @@ def prepare(
     project: Session,
     given: UncheckedKeys,
     name: str = "",
-    plan: SplitPlan | None = None,
+    plan: SplitPlan | StoredSplit | None = None,
 ) -> RunRecord:
     """Create a queued run: complete the recipe by recommendations and write its folder.
 
     Without a split, DEFAULT_SPLIT is drawn, with a note in the run's reports. With `plan`, the run
-    has a split of its own and the project's is not changed. Raises KnownError or ValueRefused
-    without creating anything.
+    has a split of its own, or another one of the project, whose current split is not changed.
+    Raises KnownError or ValueRefused without creating anything.
     """
     project.check_writable()
     return _keep(project, run_to_end(_freeze(project.store, check_keys(given), name, plan)))
@@ -177,7 +177,7 @@ def prepare_task(
     project: Session,
     given: UncheckedKeys,
     name: str = "",
-    plan: SplitPlan | None = None,
+    plan: SplitPlan | StoredSplit | None = None,
     then: Callable[[RunRecord], None] = nothing,
 ) -> Task[PreparedRun]:
     """A job that does the same as `prepare` and ends Done(PreparedRun).
@@ -203,7 +203,7 @@ def prepare_task(
 
 
 def _freeze(
-    store: Project, partial: PartialRecipe, name: str, plan: SplitPlan | None
+    store: Project, partial: PartialRecipe, name: str, plan: SplitPlan | StoredSplit | None
 ) -> Generator[None, None, PreparedRun]:
     """Write a run's folder, yielding heartbeats; `store` is only read."""
     target = target_of(partial)
@@ -222,7 +222,8 @@ def _freeze(
         yield
     more = with_unlabelled(store, found, recipe, parts)
     yield
-    if plan is None and (found_leaks := open_leaks(store)):
+    stored = plan if isinstance(plan, StoredSplit) else None
+    if not isinstance(plan, SplitPlan) and (found_leaks := open_leaks(store, stored)):
         notes.append(leaks_note(found_leaks))
     notes += _notes(found) + _recipe_notes(recipe)
     seen = draft_for_run(store, drawn, DEFAULT_SPLIT)
@@ -256,7 +257,7 @@ def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.Q
 
 
 def check(
-    store: Project, recipes: Iterable[UncheckedKeys], plan: SplitPlan | None = None
+    store: Project, recipes: Iterable[UncheckedKeys], plan: SplitPlan | StoredSplit | None = None
 ) -> Iterator[None]:
     """Check recipe keys as `prepare` does, without creating anything; yield after each.
 
@@ -277,13 +278,16 @@ def check(
 
 
 def _found(
-    store: Project, target: str, plan: SplitPlan | None
+    store: Project, target: str, plan: SplitPlan | StoredSplit | None
 ) -> tuple[SampleSet, dict[int, Part] | None]:
-    """Labelled samples in their parts, and the parts drawn with `plan` (None without it)."""
+    """Labelled samples in their parts, and the parts of `plan` (None without it)."""
     found = collect(store, target)
     if plan is None:
         return found, None
-    parts = draw(store, plan, label_sets_of(target))
+    if isinstance(plan, StoredSplit):
+        parts = store.splits.parts(plan.id)
+    else:
+        parts = draw(store, plan, label_sets_of(target))
     return _divided(found, parts), parts
 
 

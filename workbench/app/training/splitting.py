@@ -72,8 +72,8 @@ def split_task(
     return Task(title, work, finish=when_done(keep), kind="split")
 
 
-def put_splits(session: Session, drawn: Sequence[Drawn], name: str = "") -> None:
-    """Store drawn splits and make the first one current, as one edit.
+def put_splits(session: Session, drawn: Sequence[Drawn], name: str = "", use: bool = True) -> None:
+    """Store drawn splits, and make the first one current if `use`, as one edit.
 
     Without a name, each is named by its plan; the names of folds end with their numbers. Splits of
     the same names are replaced, others are kept.
@@ -82,7 +82,7 @@ def put_splits(session: Session, drawn: Sequence[Drawn], name: str = "") -> None
         for plan, members in reversed(drawn):
             own = name or plan.name
             own = f"{own}: {plan.fold_name}" if plan.folds else own
-            session.store.splits.make(plan, members, own)
+            session.store.splits.make(plan, members, own, use)
 
 
 def take_split(session: Session, parts: Mapping[int, Part], name: str) -> StoredSplit:
@@ -176,10 +176,10 @@ def folds_name(split: StoredSplit) -> str:
     return split.name.removesuffix(ending) if ending and split.name.endswith(ending) else ""
 
 
-def fold_families(session: Session) -> dict[str, list[StoredSplit]]:
+def fold_families(project: Session | Project) -> dict[str, list[StoredSplit]]:
     """The complete sets of folds by their common name, newest first; each from its first fold."""
     found: dict[str, list[StoredSplit]] = {}
-    for split in session.splits.all():
+    for split in project.splits.all():
         if name := folds_name(split):
             found.setdefault(name, []).append(split)
     ordered = {name: sorted(some, key=_fold_number) for name, some in found.items()}
@@ -198,6 +198,11 @@ def _fold_number(split: StoredSplit) -> int:
 def labels_by_image(store: Project) -> Classes:
     """All labels of each labelled image and of its mouths, with the names of their sets."""
     return _classes(store, np.sort(store.images.ids()).tolist(), store.labels.sets())
+
+
+def draw_folds(store: Project, plan: SplitPlan) -> list[Drawn]:
+    """Draw folds as `split` does, without storing them."""
+    return run_to_end(_draw_steps(store, plan, STRATA))
 
 
 def draw(store: Project, plan: SplitPlan, stratify: Sequence[str] = STRATA) -> dict[int, Part]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from workbench.app.jobs import Done, Failed, Job, Outcome, Steps, Task, when_done
+from workbench.app.jobs import Done, Failed, Job, Outcome, Steps, Task, run_to_end, when_done
 from workbench.app.session import Session
 from workbench.app.training.preparing import PreparedRun, check, prepare, prepare_task
+from workbench.app.training.splitting import Drawn, draw_folds, fold_families, put_splits
 from workbench.app.training.training_queue import TrainingQueue
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import RunRecord, RunStatus
-from workbench.domain.splits import SplitPlan
+from workbench.domain.splits import SplitPlan, StoredSplit
 from workbench.domain.studies import Keys, Plan, Row, Study, compare
 from workbench.domain.text import Message, mark
 from workbench.storage.project import Project
@@ -37,36 +39,78 @@ class StudyProgress:
 
 def new_study(session: Session, plan: Plan) -> Study:
     """Create a study. Raises KnownError or ValueRefused, without creating it, if the recipe of a
-    variant cannot be trained."""
-    for _ in _checked(session.store, plan):
-        pass
-    study = _made(plan)
-    session.put_study(study)
-    return study
+    variant cannot be trained, or its folds do not exist.
+
+    If `plan.folds` is a number and no name, that many folds are drawn and stored; the project's
+    current split is not changed.
+    """
+    made = run_to_end(_checked(session.store, plan))
+    _put(session, made)
+    return made.study
 
 
-def study_task(session: Session, plan: Plan) -> Task[Study]:
-    """A job that does the same as `new_study` and ends Done(Study)."""
+def study_task(session: Session, plan: Plan) -> Task[NewStudy]:
+    """A job that does the same as `new_study` and ends Done(NewStudy)."""
     session.check_writable()
     folder = session.store.folder
 
-    def work() -> Steps[Study]:
+    def work() -> Steps[NewStudy]:
         with Project.reading(folder) as store:
-            yield from _checked(store, plan)
-        return _made(plan)
+            return (yield from _checked(store, plan))
+
+    def keep(made: NewStudy) -> None:
+        _put(session, made)
 
     title = Message("Check study {name}", name=plan.name)
-    return Task(title, work, finish=when_done(session.put_study), kind="prepare")
+    return Task(title, work, finish=when_done(keep), kind="prepare")
 
 
-def _checked(store: Project, plan: Plan) -> Iterator[None]:
-    first = plan.seeds[0]
-    recipes = [plan.keys(variant, first) for variant in plan.variants]
-    return check(store, recipes, _split(plan, first))
+@dataclass(frozen=True)
+class NewStudy:
+    """A study that can be trained, and the folds that were drawn for it."""
+
+    study: Study
+    drawn: Sequence[Drawn] = ()
 
 
-def _made(plan: Plan) -> Study:
-    return Study(id=secrets.token_hex(3), created=time.time(), plan=plan)
+def _put(session: Session, made: NewStudy) -> None:
+    if made.drawn:
+        put_splits(session, made.drawn, use=session.splits.current() is None)
+    session.put_study(made.study)
+
+
+def _checked(store: Project, given: Plan) -> Steps[NewStudy]:
+    plan, drawn = with_folds(store, given), []
+    if plan.folds.isdecimal() and plan.folds not in fold_families(store):
+        folds = int(plan.folds)
+        drawn = draw_folds(store, SplitPlan(0.85, 0.15, 0.0, folds=folds))
+        plan = msgspec.structs.replace(plan, folds=drawn[0][0].name, seeds=_numbers(folds))
+        split: SplitPlan | StoredSplit | None = SplitPlan()  # its parts do not affect the check
+    else:
+        split = _split(store, plan, plan.seeds[0])
+    recipes = [plan.keys(variant, plan.seeds[0]) for variant in plan.variants]
+    yield from check(store, recipes, split)
+    return NewStudy(Study(id=secrets.token_hex(3), created=time.time(), plan=plan), drawn)
+
+
+def with_folds(project: Session | Project, plan: Plan) -> Plan:
+    """The plan with the numbers of its folds as seeds. Raises ValueRefused for unknown folds."""
+    if not plan.folds:
+        return plan
+    known = fold_families(project)
+    if plan.folds in known:
+        return msgspec.structs.replace(plan, seeds=_numbers(len(known[plan.folds])))
+    if plan.folds.isdecimal() and int(plan.folds) >= 2:
+        return plan
+    names = ", ".join(known)
+    allowed = Message("a number of at least 2, or the name of folds: {names}", names=names)
+    if not names:
+        allowed = Message("a number of at least 2")
+    raise ValueRefused("folds", plan.folds, allowed)
+
+
+def _numbers(folds: int) -> tuple[int, ...]:
+    return tuple(range(1, folds + 1))
 
 
 @dataclass(frozen=True)
@@ -94,7 +138,7 @@ def next_runs(session: Session, study: Study, most: int = 1) -> tuple[Study, lis
     updated study. Raises KnownError or ValueRefused as `prepare`."""
     wanted: list[str] = []
     for cell in islice(open_cells(session, study), most):
-        run = cell.run or prepare(session, *_run_arguments(study, cell)).id
+        run = cell.run or prepare(session, *_run_arguments(session.store, study, cell)).id
         if not cell.run:
             study = study.with_run(cell.variant, cell.seed, run)
             session.put_study(study)
@@ -109,18 +153,31 @@ def cell_task(session: Session, study: Study, cell: Cell) -> Task[PreparedRun]:
         now = session.store.studies.get(study.id)
         session.put_study(now.with_run(cell.variant, cell.seed, record.id))
 
-    return prepare_task(session, *_run_arguments(study, cell), then)
+    return prepare_task(session, *_run_arguments(session.store, study, cell), then)
 
 
-def _run_arguments(study: Study, cell: Cell) -> tuple[Keys, str, SplitPlan | None]:
+def _run_arguments(
+    store: Project, study: Study, cell: Cell
+) -> tuple[Keys, str, SplitPlan | StoredSplit | None]:
     """Recipe keys of a cell, name of its run, and its split."""
     plan, seed = study.plan, cell.seed
-    name = f"{plan.name}: {cell.variant}, seed {seed}"
-    return plan.keys(cell.variant, seed), name, _split(plan, seed)
+    name = f"{plan.name}: {cell.variant}, {'fold' if plan.folds else 'seed'} {seed}"
+    return plan.keys(cell.variant, seed), name, _split(store, plan, seed)
 
 
-def _split(plan: Plan, seed: int) -> SplitPlan | None:
-    """The split of a cell; None for that of the project."""
+def _split(store: Project, plan: Plan, seed: int) -> SplitPlan | StoredSplit | None:
+    """The split of a cell; None for that of the project. Raises KnownError if its folds were
+    deleted or renamed."""
+    if plan.folds:
+        family = fold_families(store).get(plan.folds)
+        if family is None or seed > len(family):
+            raise KnownError(
+                "The folds “{folds}” of the study “{name}” are no longer complete.",
+                "Undo the change of the splits, or create a new study.",
+                folds=plan.folds,
+                name=plan.name,
+            )
+        return family[seed - 1]
     drawn = plan.split
     return SplitPlan(drawn.train, drawn.validation, drawn.test, seed) if drawn else None
 
@@ -188,6 +245,7 @@ def as_builtins(progress: StudyProgress) -> dict[str, Any]:
                 "values": {str(seed): value for seed, value in row.values.items()},
                 "mean": row.accuracy.mean,
                 "interval": row.accuracy.half,
+                "deviation": row.deviation,
                 "difference": row.difference.mean,
                 "difference_interval": row.difference.half,
                 "p": row.p,

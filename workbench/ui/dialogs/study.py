@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import (
@@ -19,11 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.training.choices import specs_task
-from workbench.app.training.studies import study_task
+from workbench.app.training.splitting import fold_families
+from workbench.app.training.studies import NewStudy, study_task
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec, penalty_names
 from workbench.domain.recipes import PartialRecipe, value_of
-from workbench.domain.studies import Keys, Plan, SplitFractions, Study, check_plan
+from workbench.domain.studies import Keys, Plan, SplitFractions, check_plan
 from workbench.domain.text import mark, plural, tr
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
@@ -42,11 +43,15 @@ class StudyDialog(Dialog):
     """Choice of the variants, seeds and splits of a study; `plan` is set when it is accepted.
 
     The baseline has the keys in `base`, those set on the Train page. `specs` are the methods,
-    heads and penalties to choose from.
+    heads and penalties to choose from, `folds` the numbers of stored folds by their name.
     """
 
     def __init__(
-        self, base: PartialRecipe, specs: Sequence[Spec], parent: QWidget | None = None
+        self,
+        base: PartialRecipe,
+        specs: Sequence[Spec],
+        folds: Mapping[str, int] | None = None,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("New study"))
@@ -62,6 +67,10 @@ class StudyDialog(Dialog):
         self.split.addItem(tr("New split for each seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
         self.split.addItem(tr("New split for each seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
         self.split.addItem(tr("Current split of the project"), None)
+        for name, number in (folds or {}).items():
+            text = tr("Each of the {count} folds {name}").format(count=number, name=name)
+            self.split.addItem(text, (name, number))
+        self.split.addItem(tr("Each of 5 new folds: 65 / 15 / 20"), ("5", 5))
         self.checkboxes: dict[str, tuple[QCheckBox, Keys]] = {}
         for spec in specs:
             value = str(value_of(base.with_defaults, spec.kind))
@@ -76,6 +85,7 @@ class StudyDialog(Dialog):
         self.problem.hide()
         self._arrange()
         self.seeds.valueChanged.connect(self._show_count)
+        self.split.currentIndexChanged.connect(self._show_count)
         self._show_count()
 
     def _add_variant(self, name: str, title: str, keys: Keys, tip: str) -> None:
@@ -116,28 +126,47 @@ class StudyDialog(Dialog):
         checked = {name: keys for name, (box, keys) in self.checkboxes.items() if box.isChecked()}
         return {self._base.with_defaults.method: {}, **checked}
 
+    def use_folds(self) -> None:
+        """Select the newest folds, or new ones."""
+        first = 1 + self.split.findText(tr("Current split of the project"))
+        self.split.setCurrentIndex(first)
+
+    def folds(self) -> tuple[str, int]:
+        """Return name and number of the selected folds; ("", 0) for another split."""
+        chosen = self.split.currentData()
+        return (chosen[0], chosen[1]) if chosen and isinstance(chosen[0], str) else ("", 0)
+
     def _show_count(self) -> None:
         variants = len(self.variants())
-        seeds = self.seeds.value()
+        _, folds = self.folds()
+        self.seeds.setEnabled(not folds)
+        seeds = folds or self.seeds.value()
+        times = (
+            plural(folds, "{n:,} fold", "{n:,} folds")
+            if folds
+            else plural(seeds, "{n:,} seed", "{n:,} seeds")
+        )
         text = tr("{variants} × {seeds}: {trainings}")
         self.count.setText(
             text.format(
                 variants=plural(variants, "{n:,} variant", "{n:,} variants"),
-                seeds=plural(seeds, "{n:,} seed", "{n:,} seeds"),
+                seeds=times,
                 trainings=plural(variants * seeds, "{n:,} training", "{n:,} trainings"),
             )
         )
-        self.start.setEnabled(variants > 1)
+        self.start.setEnabled(variants > 1 or bool(folds))
 
     def make(self) -> None:
         """Set `plan` and close; show why the plan is invalid if it is."""
-        fractions = self.split.currentData()
+        folds, _ = self.folds()
+        fractions = None if folds else self.split.currentData()
         plan = Plan(
             name=self.name.text().strip() or tr("Study"),
             base=self._base.to_builtins(),
             variants=self.variants(),
             seeds=tuple(range(self.seeds.value())),
             split=SplitFractions(*fractions) if fractions is not None else None,
+            folds=folds,
         )
         try:
             self.plan = check_plan(plan)
@@ -162,9 +191,20 @@ class StudyStarter(QObject):
             return
         self._context.session.start(specs_task(), done=self._open)
 
+    def open_folds(self) -> None:
+        """Open the dialog to train on each fold."""
+        self._context.session.start(specs_task(), done=self._open_folds)
+
+    def _open_folds(self, specs: list[Spec]) -> None:
+        self._open(specs)
+        if self.dialog is not None:
+            self.dialog.use_folds()
+
     def _open(self, specs: list[Spec]) -> None:
         with self._context.reporting_errors():
-            self.dialog = StudyDialog(self._base(), specs, self._page)
+            known = fold_families(self._context.session)
+            folds = {name: len(splits) for name, splits in known.items()}
+            self.dialog = StudyDialog(self._base(), specs, folds, self._page)
             self.dialog.accepted.connect(self._start_plan)
             self.dialog.open()
 
@@ -180,5 +220,5 @@ class StudyStarter(QObject):
         """
         self._context.session.start(study_task(self._context.session, plan), done=self._show)
 
-    def _show(self, study: Study) -> None:
-        self._context.go("results", study=study.id)
+    def _show(self, made: NewStudy) -> None:
+        self._context.go("results", study=made.study.id)

@@ -51,6 +51,9 @@ class StudySection(QWidget):
         )
         self.empty.setProperty("role", "muted")
         self.empty.setWordWrap(True)
+        self.each = PlainLabel()
+        self.each.setProperty("role", "muted")
+        self.each.setWordWrap(True)
         self.table = self._make_table()
         self.table.picked.connect(self._picked)
         self.copies = Copies(
@@ -62,13 +65,14 @@ class StudySection(QWidget):
         table = FigureTable(
             (
                 Column(tr("Variant")),
-                Column(tr("Seeds"), "count"),
-                Column(tr("Accuracy"), "share", tr("Mean top-1 over the seeds")),
-                Column(tr("95 % interval"), "figure", tr("Student's t over the seeds")),
+                Column(tr("Runs"), "count", tr("Finished runs, one for each seed or fold")),
+                Column(tr("Accuracy"), "share", tr("Mean top-1 over the seeds or folds")),
+                Column(tr("SD"), "figure", tr("Standard deviation over the seeds or folds")),
+                Column(tr("95 % interval"), "figure", tr("Student's t over the seeds or folds")),
                 Column(
                     tr("Difference (points)"),
                     "figure",
-                    tr("To the first variant, paired by seed, with 95 % interval"),
+                    tr("To the first variant, paired by seed or fold, with 95 % interval"),
                 ),
                 Column(tr("p"), "figure", tr("Two-sided paired t-test")),
                 Column(tr("Seconds"), "count", tr("Mean training time")),
@@ -89,6 +93,7 @@ class StudySection(QWidget):
         column.addLayout(top)
         column.addWidget(self.empty)
         column.addWidget(self.table, 1)
+        column.addWidget(self.each)
 
     def refresh(self) -> None:
         """Reload the studies and their runs; the selected one stays selected."""
@@ -117,13 +122,14 @@ class StudySection(QWidget):
 
     def _show(self) -> None:
         study = self.shown()
-        for widget in (self.which, self.progress, self.resume_button, self.table):
+        for widget in (self.which, self.progress, self.resume_button, self.table, self.each):
             widget.setVisible(study is not None)
         self.empty.setVisible(study is None)
         if study is None:
             return
         found = self._standing = study_progress(self._context.session, study)
         self.table.set_rows([_cells(row) for row in found.rows])
+        self.each.setText("\n".join(_each(row, bool(study.plan.folds)) for row in found.rows))
         running = self.queue.running(study.id)
         parts = [
             plural(
@@ -161,17 +167,38 @@ class StudySection(QWidget):
         study = self.shown()
         return study.plan.name if study is not None else tr("study", "file name")
 
+    def _numbers(self) -> tuple[int, ...]:
+        study = self.shown()
+        return study.plan.seeds if study is not None else ()
+
     def csv(self) -> str:
-        """The table as CSV text: one row per variant, accuracies in [0, 1], times in seconds."""
+        """The table as CSV text: one row per variant, accuracies in [0, 1], times in seconds; the
+        last columns are the accuracies of each seed or fold."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        head = ("variant", "seeds", "mean", "interval", "difference", "interval", "p", "seconds")
-        writer.writerow(head)
+        writer.writerow(
+            (
+                *("variant", "seeds", "mean", "deviation", "interval"),
+                *("difference", "interval", "p", "seconds", *map(str, self._numbers())),
+            )
+        )
         for row in self._standing.rows if self._standing is not None else ():
-            both = (row.accuracy.mean, row.accuracy.half, row.difference.mean, row.difference.half)
-            numbers = [_plain(value) for value in (*both, row.p, row.seconds)]
+            mean = (row.accuracy.mean, row.deviation, row.accuracy.half)
+            difference = (row.difference.mean, row.difference.half, row.p)
+            each = [row.values.get(number, math.nan) for number in self._numbers()]
+            numbers = [_plain(value) for value in (*mean, *difference, row.seconds, *each)]
             writer.writerows(guarded_rows([(row.variant, len(row.values), *numbers)]))
         return text.getvalue()
+
+
+def _each(row: Row, folds: bool) -> str:
+    """The accuracy of each run of a variant."""
+    text = tr("fold {number}: {accuracy}") if folds else tr("seed {number}: {accuracy}")
+    shown = (
+        text.format(number=number, accuracy=f"{100 * value:.1f} %")
+        for number, value in sorted(row.values.items())
+    )
+    return "  ·  ".join([row.variant, *shown])
 
 
 def _cells(row: Row) -> tuple[FigureCell, ...]:
@@ -181,7 +208,17 @@ def _cells(row: Row) -> tuple[FigureCell, ...]:
     around = replace(wide, text=f"± {wide.text}") if wide.text else wide
     apart = row.difference
     difference = figure(100 * apart.mean, signed=True, half=100 * apart.half)
-    return (row.variant, len(row.values), mean, around, difference, figure(row.p, 3), seconds)
+    spread = figure(100 * row.deviation)
+    return (
+        row.variant,
+        len(row.values),
+        mean,
+        spread,
+        around,
+        difference,
+        figure(row.p, 3),
+        seconds,
+    )
 
 
 def _plain(value: float) -> str:

@@ -53,7 +53,7 @@ class TrainLine(QWidget):
         self.transfer = QPushButton(tr("Transfer from…"))
         self.transfer.setToolTip(tr("Train on the closest of several sources first, then transfer"))
         self.study = QPushButton(tr("Study…"))
-        self.study.setToolTip(tr("Compare methods with these settings on the same splits"))
+        self.study.setToolTip(tr("Train on each fold, or compare methods on the same splits"))
         buttons = (self.transfer, self.study, self.train)
         row(self.unfold, (preflight, 1), *buttons, on=self, spacing=8)
 
@@ -337,6 +337,11 @@ class TrainPage(Page):
     def start_study(self) -> None:
         """Open the dialog to compare methods on the same splits."""
         self.studies.open_dialog()
+
+    @command(mark("Train on each fold…"), id="folds", menu=Menu.RUN, edits=True)
+    def train_folds(self) -> None:
+        """Open the dialog to train once for each fold of a split."""
+        self.studies.open_folds()
 
     @command(
         mark("Transfer from the closest source…"),
