@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.fixtures.scenes import COLOURS, OPTIONS, assert_scene, heic, scene
 from workbench.domain.errors import KnownError
+from workbench.vision import netpbm
 from workbench.vision.headers import Unreadable, parse_header
 from workbench.vision.reading import examine, read_header, read_rgb
 
@@ -45,6 +46,26 @@ def test_coloured_netpbm_is_read_as_text_and_as_bytes(tmp_path):
     assert (read(tmp_path / "b.ppm", f"P6\n{head}".encode() + pixels.tobytes()) == pixels).all()
     deep = (pixels.astype(np.uint16) * 257).astype(">u2").tobytes()
     assert (read(tmp_path / "c.pnm", b"P6 64 48 65535\n" + deep) == pixels).all()
+
+
+def test_netpbm_text_is_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(netpbm, "BLOCK", 100)
+    pixels = scene()
+    lines = "\n".join(" ".join(map(str, row)) for row in pixels.reshape(48, -1).tolist())
+    for text in (lines, lines.replace("\n", " # 9 9 9\n"), lines.replace("\n", "\r")):
+        assert (read(tmp_path / "x.ppm", f"P3 64 48 255\n{text}".encode()) == pixels).all()
+    for damaged in (lines[:-4], lines.replace("40", "4x", 1), lines.replace("200", "256", 1)):
+        with pytest.raises(KnownError, match="cannot be decoded"):
+            read(tmp_path / "x.ppm", f"P3 64 48 255\n{damaged}".encode())
+
+
+def test_a_netpbm_header_that_windows_wrote_does_not_shift_the_colours(tmp_path):
+    pixels = scene()
+    data = b"P6\r\n64 48\r\n255\r\n" + pixels.tobytes()
+    assert (read(tmp_path / "x.ppm", data) == pixels).all()
+    ten = pixels.copy()
+    ten[0, 0, 0] = ord("\n")  # a pixel, if there is no more than the pixels
+    assert (read(tmp_path / "x.ppm", b"P6 64 48 255\r" + ten.tobytes()) == ten).all()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +135,24 @@ def test_jpeg_2000_is_read_at_every_size(tmp_path, options):
         (tmp_path / "y").write_bytes(data[: len(data) // 2])
         with pytest.raises(KnownError, match=r"data is truncated"):
             read_header(tmp_path / "y")
+
+
+@pytest.mark.parametrize("size", [(501, 301), (1000, 998), (129, 257), (640, 3)])
+def test_jpeg_2000_of_any_size_is_reduced(tmp_path, size):
+    pixels = np.full((*size[::-1], 3), 90, np.uint8)
+    for offset in ((0, 0), (7, 13)):
+        Image.fromarray(pixels).save(tmp_path / "x.jp2")
+        data = bytearray((tmp_path / "x.jp2").read_bytes())
+        at = data.index(b"\xff\x51") + 6
+        assert struct.unpack_from(">4I", data, at) == (*size, 0, 0)
+        moved = size[0] + offset[0], size[1] + offset[1]
+        if offset == (0, 0):
+            for longest in range(5, max(size), 29):
+                small = read_rgb(tmp_path / "x.jp2", longest=longest)
+                assert max(small.shape) == longest
+                assert (small == 90).all()
+        struct.pack_into(">4I", data, at, *moved, *offset)
+        assert (parse_header(bytes(data)).halvings > 0) == (offset == (0, 0))
 
 
 def test_deep_grey_jpeg_2000_keeps_its_high_byte(tmp_path):

@@ -98,8 +98,8 @@ _UNREAD_IMAGES = {
 
 IMAGE_FORMATS = ImageFormats(
     [
-        ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif")),
-        ImageFormat("PNG", (".png",)),
+        ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo")),
+        ImageFormat("PNG", (".png", ".apng")),
         ImageFormat("BMP", (".bmp", ".dib")),
         ImageFormat("TIFF", (".tif", ".tiff")),
         ImageFormat("WebP", (".webp",)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +18,9 @@ __all__ = ["Header", "Unreadable"]
 
 PIXEL_LIMIT = 200_000_000  # more than any camera; larger ones could exhaust the memory
 SIDE_LIMIT = 100_000  # pixels
-MEMORY_LIMIT = 1_000_000_000  # bytes to decode an image
+MEMORY_LIMIT = 1_500_000_000  # bytes to decode an image, and for its pixels
 LARGE_FILE = 64 << 20  # bytes; the first of them must be those of an image
 FIRST_BYTES = 64  # bytes by which a format is recognised
-_EXIF_IFD, _DATE_TIME_ORIGINAL = 0x8769, 0x9003
 # Names of the image formats by kind: exactly those that the registry lists as read.
 NAMES = {format.name.lower(): format.name for format in IMAGE_FORMATS.read()}
 
@@ -142,10 +140,9 @@ def capture_time(path: Path) -> datetime | None:
     """When an image was taken, by its EXIF data (DateTimeOriginal, without a time zone); None
     if it is unknown or the file cannot be read."""
     try:
-        with Image.open(io.BytesIO(image_bytes(path))) as image:
-            text = image.getexif().get_ifd(_EXIF_IFD).get(_DATE_TIME_ORIGINAL)
-        return datetime.strptime(str(text)[:19], "%Y:%m:%d %H:%M:%S")
-    except (OSError, ValueError, SyntaxError, LookupError, struct.error, TypeError, Unreadable):
+        taken = parse_header(image_bytes(path)).taken
+        return datetime.strptime(taken[:19], "%Y:%m:%d %H:%M:%S")
+    except (OSError, ValueError, Unreadable):
         return None
 
 

@@ -6,7 +6,7 @@ Pillow reads them too, but takes minutes for large ones in text and does not sca
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,11 @@ def read_netpbm_header(data: bytes) -> NetpbmHeader:
     width, height, greatest = (*values, 1)[:3]
     if not 1 <= greatest <= 65535:
         raise ValueError("greatest value")
-    return NetpbmHeader(kind, width, height, greatest, at + 1)
+    header = NetpbmHeader(kind, width, height, greatest, at + 1)
+    # A header that Windows wrote ends in two characters; one byte more than its pixels shows it.
+    if data[at : at + 2] == b"\r\n" and header.start + header.bytes + 1 == len(data):
+        return replace(header, start=at + 2)
+    return header
 
 
 def read_netpbm(data: bytes) -> NDArray[np.uint8]:
@@ -67,24 +71,30 @@ def read_netpbm(data: bytes) -> NDArray[np.uint8]:
     """
     header = read_netpbm_header(data)
     shape = (header.height, header.width, header.channels)
-    values: NDArray[Any]
-    if header.kind < 4:
-        values = _text_values(data[header.start - 1 :], header)
+    if header.kind == 1:
+        pixels = _digits(data[header.start - 1 :], header)
+    elif header.kind < 4:
+        pixels = _numbers(data, header)
     elif header.kind == 4:
         rows = np.frombuffer(data, np.uint8, header.bytes, header.start)
         bits = np.unpackbits(rows.reshape(header.height, -1), axis=1)
-        values = bits[:, : header.width]
+        pixels = _black_ones(bits[:, : header.width])
     else:
         deep = np.dtype(">u2" if header.greatest > 255 else np.uint8)
         values = np.frombuffer(data, deep, header.bytes // deep.itemsize, header.start)
-    pixels = _scaled(values, header).reshape(shape)
+        pixels = _scaled(values, header)
+    pixels = pixels.reshape(shape)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*shape[:2], 3)))
 
 
+def _black_ones(bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn the bits of a PBM into grey values, in place: 1 is black."""
+    np.bitwise_xor(bits, 1, out=bits)
+    return np.multiply(bits, 255, out=bits)
+
+
 def _scaled(values: NDArray[Any], header: NetpbmHeader) -> NDArray[np.uint8]:
-    """Scale values to 0–255; in a PBM, 1 is black."""
-    if header.kind in (1, 4):
-        return np.asarray((1 - values) * 255, dtype=np.uint8)
+    """Scale values to 0–255."""
     if header.greatest == 255:
         return np.asarray(values, dtype=np.uint8)
     levels = np.arange(header.greatest + 1) * 255 / header.greatest + 0.5
@@ -92,19 +102,42 @@ def _scaled(values: NDArray[Any], header: NetpbmHeader) -> NDArray[np.uint8]:
     return np.asarray(table[np.minimum(values, header.greatest)])
 
 
-def _text_values(text: bytes, header: NetpbmHeader) -> NDArray[np.int32]:
-    text = re.sub(rb"#[^\r\n]*", b" ", text)
-    count = header.width * header.height * header.channels
-    if header.kind == 1:  # digits need no space between them
-        digits = np.frombuffer(text.translate(None, _SPACE), np.uint8)[:count]
-        values = digits.astype(np.int32) - ord("0")
-    else:
+def _digits(text: bytes, header: NetpbmHeader) -> NDArray[np.uint8]:
+    """Pixels of a PBM in text, whose digits need no space between them."""
+    text = _COMMENT.sub(b" ", text) if b"#" in text else text
+    count = header.width * header.height
+    bits = np.frombuffer(bytearray(text.translate(None, _SPACE)), np.uint8)[:count]
+    np.subtract(bits, ord("0"), out=bits)
+    if len(bits) < count or bits.max(initial=0) > 1:
+        raise ValueError("values are missing or too large")
+    return _black_ones(bits)
+
+
+def _numbers(data: bytes, header: NetpbmHeader) -> NDArray[np.uint8]:
+    """Pixels of a PGM or PPM in text, which is read in blocks."""
+    pixels = np.empty(header.width * header.height * header.channels, np.uint8)
+    ends = _LINE_END if data.find(b"#", header.start) >= 0 else _SPACES
+    at, done = header.start - 1, 0
+    while done < len(pixels) and at < len(data):
+        end = ends.search(data, at + BLOCK)
+        text = data[at : end.start() if end is not None else len(data)]
+        at += len(text)
+        text = _COMMENT.sub(b" ", text) if b"#" in text else text
         if text.translate(None, _SPACE + b"0123456789"):
             raise ValueError("a character is no digit")
-        values = np.fromstring(text, np.int32, count, sep=" ")
-    if len(values) < count or values.min(initial=0) < 0 or values.max(initial=0) > header.greatest:
-        raise ValueError("values are missing or too large")
-    return values
+        some = np.fromstring(text, np.int32, sep=" ") if text.strip() else np.empty(0, np.int32)
+        values = some[: len(pixels) - done]
+        if values.min(initial=0) < 0 or values.max(initial=0) > header.greatest:
+            raise ValueError("a value is too large")
+        pixels[done : done + len(values)] = _scaled(values, header)
+        done += len(values)
+    if done < len(pixels):
+        raise ValueError("values are missing")
+    return pixels
 
 
+BLOCK = 1 << 22  # bytes of text that are read at once
+_SPACES = re.compile(rb"\s")
+_LINE_END = re.compile(rb"[\r\n]")  # of a comment
+_COMMENT = re.compile(rb"#[^\r\n]*")
 _SPACE = b" \t\n\v\f\r"

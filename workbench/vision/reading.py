@@ -31,9 +31,9 @@ from workbench.vision.structures import (
     Unreadable,
     heif_image,
     png_pixels,
-    without_orientation,
 )
 from workbench.vision.tga import tga_pixels
+from workbench.vision.tiff import without_orientation
 
 __all__ = ["Grey", "Header", "Pixels", "decode", "header_of", "load_bytes", "read_grey"]
 __all__ += ["read_header", "read_rgb"]
@@ -85,27 +85,53 @@ def read_header(path: Path) -> Header:
     return header_of(load_bytes(path), path)
 
 
-def read_rgb(path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
+def read_rgb(
+    path: Path, longest: int | None = None, rect: Rect | None = None, shortest: int = 0
+) -> Pixels:
     """Decode an image file to H × W × 3 uint8 RGB, upright.
 
     `rect` crops a rectangle in full-size displayed pixels (shifted into the image if needed);
-    `longest` limits the longer side of the result in pixels (it is never enlarged). Grey and 16-bit
-    images are converted to 8-bit RGB, as is CMYK; colours of an embedded profile are converted to
-    sRGB; transparent pixels are blended with white. Raises KnownError with the file and the reason.
+    `longest` limits the longer side of the result in pixels (it is never enlarged), but its shorter
+    side stays at least `shortest` pixels, if the file has them. Grey and 16-bit images are
+    converted to 8-bit RGB, as is CMYK; colours of an embedded profile are converted to sRGB;
+    transparent pixels are blended with white. Raises KnownError with the file and the reason.
     """
-    return decode(load_bytes(path), path, longest, rect)
+    with _turn(_size_of(path)):
+        return decode(load_bytes(path), path, longest, rect, shortest)
 
 
-def decode(data: bytes, path: Path, longest: int | None = None, rect: Rect | None = None) -> Pixels:
+def _size_of(path: Path) -> int:
+    """Size of a file in bytes; 0 if it is unknown."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def decode(
+    data: bytes,
+    path: Path,
+    longest: int | None = None,
+    rect: Rect | None = None,
+    shortest: int = 0,
+) -> Pixels:
     """Decode the bytes of the file at `path`, as `read_rgb`."""
     header = header_of(data, path)
     try:
-        return _decode(data, header, longest, rect)
+        return _decode(data, header, _limited(header, longest, rect, shortest), rect)
     except Exception as error:  # decoders of damaged data raise almost anything
         kind = NAMES[header.format]
         raise KnownError(
             "{path} is damaged: its {kind} data cannot be decoded.", REMEDY, path=path, kind=kind
         ) from error
+
+
+def _limited(header: Header, longest: int | None, rect: Rect | None, shortest: int) -> int | None:
+    """The limit of the longer side at which the shorter one has at least `shortest` pixels."""
+    if longest is None or not shortest:
+        return longest
+    sides = sorted(((rect or header.whole).width, (rect or header.whole).height))
+    return max(longest, math.ceil(shortest * sides[1] / max(1, sides[0])))
 
 
 def _turn(needed: float) -> AbstractContextManager[bool | None]:
@@ -186,10 +212,31 @@ def _opened(data: bytes, header: Header, scale: float) -> Image.Image:
         width, height = image.size
         image.draft(image.mode, (math.ceil(width * scale), math.ceil(height * scale)))
     elif header.halvings and scale < 1:
-        image.reduce = min(header.halvings, int(math.log2(1 / scale)))  # type: ignore
-    elif format == "tga" and data[17] & 15 == 0 and image.mode == "RGBA":
+        most = min(header.halvings, int(math.log2(1 / scale)))
+        image.reduce = _halvings(image.size, most)  # type: ignore
+    return _as_stored(image, data) if format in ("tiff", "tga") else image
+
+
+def _halvings(size: tuple[int, int], most: int) -> int:
+    """How often a JPEG 2000 is halved: Pillow rounds its sides, OpenJPEG rounds them up, and fails
+    where that differs."""
+    for count in range(most, 1, -1):
+        if all((side + (1 << count >> 1)) >> count == -(-side >> count) for side in size):
+            return count
+    return min(1, most)
+
+
+def _as_stored(image: Image.Image, data: bytes) -> Image.Image:
+    """An image with the values that its file means, where Pillow reads others."""
+    if image.format == "TGA" and data[17] & 15 == 0 and image.mode == "RGBA":
         return image.convert("RGB")  # it has no bits of alpha, whatever their values
+    if image.mode == "I;16" and image.format == "TIFF" and _white_is_zero(image):
+        return image.point(lambda level: level * -1 + 65535)
     return image
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    return image.tag_v2.get(262) == 0  # type: ignore[attr-defined,no-any-return]
 
 
 BAND = 1 << 23  # pixels of a large image that are converted at once
@@ -208,13 +255,16 @@ def _eight_bit_rgb(image: Image.Image, header: Header, scale: float) -> Pixels:
         return _band_rgb(image, white, header.icc)
     step = max(1, int(header.width * 0.5 / (width * scale))) if scale < 1 else 1
     rows = max(1, BAND // width // step) * step
-    parts = []
+    pixels = np.empty((-(-height // step), -(-width // step), 3), np.uint8)
     for top in range(0, height, rows):
         band = image.crop((0, top, width, min(height, top + rows)))
         part = _band_rgb(band, white, header.icc)
-        size = -(-width // step), -(-band.height // step)
-        parts.append(cv2.resize(part, size, interpolation=cv2.INTER_AREA) if step > 1 else part)
-    return np.concatenate(parts)
+        out = pixels[top // step : (top + band.height + step - 1) // step]
+        if step > 1:
+            cv2.resize(part, out.shape[1::-1], dst=out, interpolation=cv2.INTER_AREA)
+        else:
+            out[:] = part
+    return pixels
 
 
 def _band_rgb(image: Image.Image, white: float, icc: bytes) -> Pixels:
@@ -265,12 +315,18 @@ def _in_srgb(pixels: Pixels, icc: bytes) -> Pixels:
     """
     if not icc:
         return pixels
-    if (transform := _srgb_transform(icc, "RGB")) is not None:
-        return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))
-    if (transform := _srgb_transform(icc, "L")) is not None:
-        grey = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
-        return np.asarray(ImageCms.applyTransform(grey, transform))
-    return pixels
+    transform, channels = _srgb_transform(icc, "RGB"), 3
+    if transform is None:
+        transform, channels = _srgb_transform(icc, "L"), 1
+    if transform is None:
+        return pixels
+    found = pixels if pixels.flags.writeable else np.empty_like(pixels)
+    rows = max(1, BAND // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        band = pixels[top : top + rows]
+        image = Image.fromarray(band if channels == 3 else np.ascontiguousarray(band[:, :, 0]))
+        found[top : top + rows] = np.asarray(ImageCms.applyTransform(image, transform))
+    return found
 
 
 @lru_cache(maxsize=16)

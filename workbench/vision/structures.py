@@ -1,9 +1,10 @@
-"""Structure of image files: size, orientation, colour profile and truncation, without decoding."""
+"""Structure of image files: size, orientation, colour profile, costs and truncation, without
+decoding."""
 
 from __future__ import annotations
 
-import contextlib
 import io
+import math
 import re
 import struct
 import zlib
@@ -11,14 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from workbench.domain.geometry import Rect
-from workbench.domain.text import Message
+from workbench.domain.text import Message, mark
 from workbench.vision.netpbm import read_netpbm_header
 from workbench.vision.tga import tga_is_complete
+from workbench.vision.tiff import Directory, capture_text, tiff_orientation
 
-EXIF_ORIENTATION = 0x0112
 ICC_LIMIT = 4 << 20  # bytes of a colour profile; larger ones are ignored
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
@@ -26,10 +27,16 @@ _ARITHMETIC = frozenset(range(0xC9, 0xD0))
 SCANS = 100  # of a progressive JPEG; ten are usual, and each costs as much as a decoding
 SCANNED_PIXELS = 3_000_000_000  # scans times pixels
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff]", re.S)
+_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.S)  # without those of restarts
+SEGMENTS = 20_000  # of a JPEG, each of at most 64 KiB
+CHUNKS = 200_000  # of a PNG
+PIECES = 100_000  # strips or tiles of a TIFF, each of which is read by itself
+RGB = 3  # bytes of a pixel of the result
 # Most pixels for a byte of file that a compression can describe, with room for its tables.
 JPEG_RATIO = 600  # two bits for a block of 64 pixels
 DEFLATE_RATIO = 1040  # of bytes; see zlib's technical details
 TIFF_RATIO = 3000  # LZW
+BMP_RATIO = 130  # run lengths
 SLACK = 4096
 
 
@@ -51,8 +58,9 @@ class Header:
     """Size in pixels as displayed (after applying the orientation), format and colour profile.
 
     `format` is a key of `headers.NAMES`; `orientation` is the EXIF value 1–8 of the stored pixels;
-    `icc` is the embedded ICC profile (b"": none). `pixel_bytes` is the memory that decoding takes
-    for each pixel; `halvings` is how often a reduced size halves the cost of decoding.
+    `icc` is the embedded ICC profile (b"": none); `taken` is EXIF's time of capture ("": unknown).
+    `pixel_bytes` is the memory that decoding takes for each pixel, with its result; `halvings` is
+    how often a reduced size halves the cost of decoding.
     """
 
     width: int
@@ -62,6 +70,7 @@ class Header:
     icc: bytes = field(default=b"", repr=False)
     pixel_bytes: float = 4
     halvings: int = 0
+    taken: str = ""
 
     @property
     def whole(self) -> Rect:
@@ -71,14 +80,19 @@ class Header:
     @property
     def memory(self) -> float:
         """Bytes of memory that decoding the whole image takes."""
-        return self.width * self.height * self.pixel_bytes
+        turned = RGB if self.orientation != 1 else 0
+        return self.width * self.height * (self.pixel_bytes + turned)
 
 
 def _displayed(
-    size: tuple[int, int], kind: str, orientation: int, icc: bytes = b"", pixel_bytes: float = 4
+    size: tuple[int, int], kind: str, exif: bytes, icc: bytes = b"", pixel_bytes: float = 4
 ) -> Header:
+    """The header of an image with an EXIF block (b"": none)."""
+    exif = exif.removeprefix(b"Exif\0\0")
+    orientation = tiff_orientation(exif)
     width, height = size[::-1] if orientation in (5, 6, 7, 8) else size
-    return Header(width, height, kind, orientation, icc, pixel_bytes)
+    taken = capture_text(exif)
+    return Header(width, height, kind, orientation, icc, pixel_bytes, taken=taken)
 
 
 def _check_plausible(size: tuple[int, int], needed: float, stored: int, ratio: int) -> None:
@@ -95,96 +109,43 @@ def _check_plausible(size: tuple[int, int], needed: float, stored: int, ratio: i
         )
 
 
-_BIG_TIFF = (b"+\0", b"\0+")  # version 43
-# The integer types of a field of a TIFF (TIFF 6.0, and BigTIFF) and how each is unpacked.
-_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-
-
-def tiff_orientation(block: bytes) -> int:
-    """Orientation (1–8) in a TIFF-structured EXIF block; 1 if it is missing or damaged."""
-    return _orientation_field(block)[0]
-
-
-def without_orientation(data: bytes) -> bytes:
-    """The bytes of a TIFF file, with the orientation replaced by 1: Pillow would apply some."""
-    orientation, at = _orientation_field(data)
-    if orientation == 1:
-        return data
-    order, big = ("<" if data[:1] == b"I" else ">"), data[2:4] in _BIG_TIFF
-    entry = struct.pack(
-        order + ("HHQHHI" if big else "HHIHH"), EXIF_ORIENTATION, 3, 1, 1, 0, *[0] * big
-    )
-    return data[:at] + entry + data[at + len(entry) :]
-
-
-def _orientation_field(block: bytes) -> tuple[int, int]:
-    """Orientation in a TIFF-structured block, and the offset of its entry."""
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None:
-        return 1, 0
-    big = block[2:4] in _BIG_TIFF
-    offset, step = ("Q", 20) if big else ("I", 12)
-    with contextlib.suppress(struct.error):
-        (first,) = struct.unpack_from(order + offset, block, 8 if big else 4)
-        counted = order + ("Q" if big else "H")
-        (entries,) = struct.unpack_from(counted, block, first)
-        start = first + struct.calcsize(counted)
-        for at in range(start, min(start + entries * step, len(block) - step + 1), step):
-            tag, kind, count = struct.unpack_from(order + "HH" + offset, block, at)
-            if tag == EXIF_ORIENTATION:
-                value = _first_value(block, order, offset, kind, count, at + step)
-                return (value if 2 <= value <= 8 else 1), at
-    return 1, 0
-
-
-def _first_value(block: bytes, order: str, offset: str, kind: int, count: int, end: int) -> int:
-    """First value of the integer field whose entry ends at `end`; 1 for fields of other types.
-
-    Raises struct.error if it lies outside of the block.
-    """
-    if kind not in _INTEGERS or count == 0:
-        return 1
-    code, room = order + _INTEGERS[kind], struct.calcsize(offset)
-    at = end - room
-    if count * struct.calcsize(code) > room:
-        (at,) = struct.unpack_from(order + offset, block, at)
-    return int(struct.unpack_from(code, block, at)[0])
-
-
 def parse_jpeg(data: bytes) -> Header:
     """Header of a JPEG; the end-of-image marker must follow its first scan."""
     frame: tuple[int, int] | None = None  # marker and offset
-    orientation, profile = 1, dict[int, bytes]()
+    exif, profile = b"", dict[int, bytes]()
     at = 2
-    while True:
+    for _ in range(SEGMENTS):
         marker, at, length = _jpeg_segment(data, at)
         if marker in START_OF_FRAME and frame is None:
             frame = marker, at
         elif marker == 0xE1 and data.startswith(b"Exif\0\0", at + 2):
-            orientation = tiff_orientation(data[at + 8 : at + length])
+            exif = data[at + 8 : at + length]
         elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", at + 2) and length > 16:
             profile[data[at + 14]] = data[at + 16 : at + length]
         at += length
         if marker == 0xDA:
             break
+    else:
+        raise _too_many(SEGMENTS, mark("segments"))
     # Entropy-coded data never contains FF D9; that of an embedded thumbnail precedes the scan.
     if data.rfind(b"\xff\xd9", at) < 0:
         raise truncated("JPEG")
     if frame is None:
         raise Unreadable(Message("its JPEG header has no image size"))
-    header = _jpeg_frame(data, *frame, at - length, at)
+    size, pixel_bytes = _jpeg_frame(data, *frame, at - length, at)
     icc = b"".join(profile[number] for number in sorted(profile))
-    size = header.width, header.height
-    return _displayed(size, "jpeg", orientation, icc, header.pixel_bytes)
+    return _displayed(size, "jpeg", exif, icc, pixel_bytes)
 
 
-def _jpeg_frame(data: bytes, marker: int, at: int, scan: int, start: int) -> Header:
+def _jpeg_frame(
+    data: bytes, marker: int, at: int, scan: int, start: int
+) -> tuple[tuple[int, int], float]:
     """Check the costs of the frame whose length field is at `at`; that of the first scan is at
-    `scan`, and its data at `start`."""
+    `scan`, and its data at `start`. Returns its size and the memory for a pixel."""
     height, width, components = struct.unpack_from(">HHB", data, at + 3)
     scans = 1
     if marker in _PROGRESSIVE or data[scan + 2] < components:
-        scans += data.count(b"\xff\xda", start, data.find(b"\xff\xd9", start))
+        scans += _scans_after(data, start)
     if scans > SCANS or scans * width * height > max(SCANNED_PIXELS, width * height):
         raise Unreadable(
             Message(
@@ -196,7 +157,22 @@ def _jpeg_frame(data: bytes, marker: int, at: int, scan: int, start: int) -> Hea
     if marker not in _ARITHMETIC:
         _check_plausible((width, height), width * height, len(data), JPEG_RATIO)
     buffered = 2 * components if scans > 1 else 0  # coefficients of all scans
-    return Header(width, height, "jpeg", pixel_bytes=max(3, components) + buffered)
+    return (width, height), (RGB if components < 4 else components + RGB) + buffered
+
+
+def _scans_after(data: bytes, at: int) -> int:
+    """Number of scans of a JPEG after the one whose data starts at `at`.
+
+    Other segments are passed over as decoders do: a comment may contain any bytes.
+    """
+    scans = 0
+    for _ in range(SEGMENTS):
+        found = _SEGMENT.search(data, at)
+        if found is None or found[0][1] in (0xD8, 0xD9):
+            return scans
+        scans += found[0][1] == 0xDA
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+    raise _too_many(SEGMENTS, mark("segments"))
 
 
 def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
@@ -213,6 +189,12 @@ def _jpeg_segment(data: bytes, at: int) -> tuple[int, int, int]:
     return marker, start, length
 
 
+def _too_many(limit: int, parts: str) -> Unreadable:
+    return Unreadable(
+        Message("it has more than {limit:,} {parts}", limit=limit, parts=Message(parts))
+    )
+
+
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _PNG_PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 
@@ -220,12 +202,12 @@ _PNG_PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 def parse_png(data: bytes) -> Header:
     """Header of a PNG; the checksum of each chunk must be right."""
     width, height, depth, colours = struct.unpack_from(">IIBB", data, 16)
-    orientation, icc, pixels = 1, b"", 0
+    exif, icc, pixels = b"", b"", 0
     for name, start, end in _png_chunks(data):
         if zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise Unreadable(Message("a checksum of its PNG data is wrong"))
         if name == b"eXIf":
-            orientation = tiff_orientation(data[start:end])
+            exif = data[start:end]
         elif name == b"iCCP":
             icc = _png_profile(data[start:end])
         elif name == b"IDAT":
@@ -233,8 +215,8 @@ def parse_png(data: bytes) -> Header:
     channels = _PNG_CHANNELS[colours]
     row = 1 + (width * channels * depth + 7) // 8
     _check_plausible((width, height), row * height, pixels, DEFLATE_RATIO)
-    pixel_bytes = max(4 if channels > 1 else 1, channels * depth / 8)
-    return _displayed((width, height), "png", orientation, icc, pixel_bytes)
+    pixel_bytes = max(4 if channels > 1 else 1, channels * depth / 8) + RGB
+    return _displayed((width, height), "png", exif, icc, pixel_bytes)
 
 
 def png_pixels(data: bytes) -> bytes:
@@ -246,8 +228,8 @@ def png_pixels(data: bytes) -> bytes:
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of each chunk's data, up to the last one."""
-    at, name = 8, b""
-    while name != b"IEND":
+    at = 8
+    for _ in range(CHUNKS):
         if at + 12 > len(data):
             raise truncated("PNG")
         (length,) = struct.unpack_from(">I", data, at)
@@ -255,7 +237,10 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if end + 4 > len(data):
             raise truncated("PNG")
         yield name, at + 8, end
+        if name == b"IEND":
+            return
         at = end + 4
+    raise _too_many(CHUNKS, mark("chunks"))
 
 
 def _png_profile(chunk: bytes) -> bytes:
@@ -278,7 +263,11 @@ def parse_bmp(data: bytes) -> Header:
     row = (size[0] * bits + 31) // 32 * 4
     if compression in (0, 3) and offset + row * size[1] > len(data):
         raise truncated("BMP")
-    return _displayed(size, "bmp", 1, _bmp_profile(data), 4 if bits > 8 else 1)
+    packed = compression in (1, 2)
+    if packed:
+        _check_plausible(size, size[0] * size[1], len(data), BMP_RATIO)
+    pixel_bytes = (4 if bits > 8 else 3 if packed else 1) + RGB
+    return _displayed(size, "bmp", b"", _bmp_profile(data), pixel_bytes)
 
 
 def _bmp_profile(data: bytes) -> bytes:
@@ -291,23 +280,46 @@ def _bmp_profile(data: bytes) -> bytes:
 
 def parse_tiff(data: bytes) -> Header:
     """Header of the first page of a TIFF; its strips or tiles must lie within the file."""
-    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-        tags = dict(image.tag_v2)  # type: ignore[attr-defined]
-    size = tags[256], tags[257]
-    bits = max(tags.get(258, (1,))) * tags.get(277, 1)
-    for starts, counts in ((273, 279), (324, 325)):
-        for start, count in zip(tags.get(starts, ()), tags.get(counts, ()), strict=False):
-            if start + count > len(data):
-                raise truncated("TIFF")
-    stored, compression = size[0] * size[1] * bits / 8, tags.get(259, 1)
+    tags = Directory(data)
+    size = tags.number(256, 0), tags.number(257, 0)
+    samples = tags.number(277, 1)
+    bits = max(tags.numbers(258) or (1,)) * samples
+    _check_pieces(tags, len(data))
+    stored, compression = size[0] * size[1] * bits / 8, tags.number(259, 1)
     if compression not in _FAX:
         _check_plausible(size, stored, len(data), TIFF_RATIO)
-    icc = tags.get(34675, b"")
-    pixel_bytes = max(4 if tags.get(277, 1) > 1 else 1, bits / 8)
-    tile = tags.get(322, 0) * tags.get(323, 0)
+    _check_kind(data, tags)
+    icc = tags.data(34675, ICC_LIMIT)
+    pixel_bytes = max(4 if samples > 1 else 1, bits / 8) + RGB
+    tile = tags.number(322, 0) * tags.number(323, 0)
     if tile > size[0] * size[1]:  # a tile is decoded whole
         pixel_bytes *= tile / max(1, size[0] * size[1])
-    return _displayed(size, "tiff", tiff_orientation(data), icc, pixel_bytes)
+    return _displayed(size, "tiff", data, icc, pixel_bytes)
+
+
+def _check_pieces(tags: Directory, end: int) -> None:
+    for starts, counts in ((273, 279), (324, 325)):
+        if tags.count(starts) > PIECES:
+            raise _too_many(PIECES, mark("strips or tiles"))
+        pieces = zip(tags.numbers(starts), tags.numbers(counts, PIECES), strict=False)
+        if any(start + count > end for start, count in pieces):
+            raise truncated("TIFF")
+
+
+def _check_kind(data: bytes, tags: Directory) -> None:
+    """Raise Unreadable for kinds of TIFF that Pillow refuses, or decodes to wrong values."""
+    samples, deep = tags.number(277, 1), max(tags.numbers(258) or (1,))
+    refused = tags.number(284, 1) == 2 and deep > 8  # each channel by itself
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)):
+            pass
+    except UnidentifiedImageError:
+        refused = True
+    if refused:
+        reason = mark("its kind of TIFF is not supported: {samples:,} × {bits:,} bits")
+        if tags.number(339, 1) == 3:
+            reason = mark("its kind of TIFF is not supported: {samples:,} × {bits:,}-bit floats")
+        raise Unreadable(Message(reason, samples=samples, bits=deep))
 
 
 _FAX = (2, 3, 4)  # white rows take hardly any bytes
@@ -318,8 +330,7 @@ def parse_webp(data: bytes) -> Header:
     if 8 + int.from_bytes(data[4:8], "little") > len(data):
         raise truncated("WebP")
     size, info = _opened(data, "WEBP")
-    orientation = tiff_orientation(info.get("exif", b"").removeprefix(b"Exif\0\0"))
-    return _displayed(size, "webp", orientation, _profile(info), 16)  # several canvases
+    return _displayed(size, "webp", info.get("exif", b""), _profile(info), 16)  # several canvases
 
 
 def _opened(data: bytes, format: str) -> tuple[tuple[int, int], dict[Any, Any]]:
@@ -359,7 +370,9 @@ def parse_heif(data: bytes) -> Header:
     _check_boxes(data)
     _check_items(data)
     image = open_heif(data)
-    return _displayed(image.size, "heif", 1, _profile(image.info), 14)
+    shown = _displayed(image.size, "heif", b"", _profile(image.info), 14)
+    exif = (image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+    return replace(shown, taken=capture_text(exif))
 
 
 def _check_items(data: bytes) -> None:
@@ -387,8 +400,7 @@ def parse_avif(data: bytes) -> Header:
     orientation."""
     _check_boxes(data)
     size, info = _opened(data, "AVIF")
-    orientation = tiff_orientation(info.get("exif", b"").removeprefix(b"Exif\0\0"))
-    return _displayed(size, "avif", orientation, _profile(info), 14)
+    return _displayed(size, "avif", info.get("exif", b""), _profile(info), 14)
 
 
 def _check_boxes(data: bytes) -> None:
@@ -398,25 +410,29 @@ def _check_boxes(data: bytes) -> None:
 
 
 _JP2_EXIF = b"JpgTiffExif->JP2"
+TILE_PART = 14  # bytes of a tile without pixels
+TILE_BYTES = 12_000  # of memory that a tile takes, whatever its size
 
 
 def parse_jp2(data: bytes) -> Header:
     """Header of a JPEG 2000 image, in boxes or as a bare codestream."""
-    orientation, icc, code = 1, b"", 0
+    exif, icc, code = b"", b"", 0
     if data.startswith(b"\0\0\0\x0c"):
         for kind, start, end in boxes(data):
             if kind == b"jp2h":
                 icc = next((icc for icc in _colour_boxes(data, start, end) if icc), b"")
             elif kind == b"uuid" and data.startswith(_JP2_EXIF, start):
-                exif = data[start + len(_JP2_EXIF) : end].removeprefix(b"Exif\0\0")
-                orientation = tiff_orientation(exif)
+                exif = data[start + len(_JP2_EXIF) : end]
             elif kind == b"jp2c":
                 code = start
-    components, depth, halvings = _codestream(data, code)
+    components, depth, halvings, tiles = _codestream(data, code)
+    if tiles * TILE_PART > len(data):
+        raise truncated("JPEG 2000")
     if data.rfind(b"\xff\xd9", code) < 0:
         raise truncated("JPEG 2000")
     size, _ = _opened(data, "JPEG2000")
-    shown = _displayed(size, "jpeg 2000", orientation, icc, 4 * components + 4 + depth / 8)
+    pixel_bytes = 4 * components + 4 + depth / 8 + tiles * TILE_BYTES / max(1, size[0] * size[1])
+    shown = _displayed(size, "jpeg 2000", exif, icc, pixel_bytes)
     return replace(shown, halvings=halvings)
 
 
@@ -427,18 +443,20 @@ def _colour_boxes(data: bytes, start: int, end: int) -> Iterator[bytes]:
             yield data[at + 3 : after]
 
 
-def _codestream(data: bytes, at: int) -> tuple[int, int, int]:
-    """Number of components, their depth, and the decomposition levels of a codestream."""
+def _codestream(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """Number of components, their depth, the decomposition levels and the tiles of a codestream."""
     if data[at : at + 4] != b"\xff\x4f\xff\x51":
         raise ValueError("no codestream")
-    (components,) = struct.unpack_from(">H", data, at + 40)
+    values = struct.unpack_from(">8IH", data, at + 8)
+    right, bottom, x, y, across, down, left, top, components = values
+    tiles = math.ceil((right - left) / across) * math.ceil((bottom - top) / down)
     depth, levels = (data[at + 42] & 127) + 1, 0
     at += 2
     while data[at] == 0xFF and data[at + 1] not in (0x90, 0xD9):
         if data[at + 1] == 0x52:
             levels = data[at + 9]
         at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    return components, depth, levels
+    return components, depth, 0 if x or y else levels, tiles
 
 
 def parse_tga(data: bytes) -> Header:
@@ -446,7 +464,8 @@ def parse_tga(data: bytes) -> Header:
     width, height, bits = struct.unpack_from("<HHB", data, 12)
     if not tga_is_complete(data):
         raise truncated("TGA")
-    return Header(width, height, "tga", pixel_bytes=4 if bits > 8 else 1)
+    pixel_bytes = (4 if bits > 8 else 1) + (bits / 8 if data[2] >= 8 else 0) + RGB
+    return Header(width, height, "tga", pixel_bytes=pixel_bytes)
 
 
 def parse_netpbm(data: bytes) -> Header:
@@ -454,8 +473,8 @@ def parse_netpbm(data: bytes) -> Header:
     found = read_netpbm_header(data)
     if found.start + found.bytes > len(data):
         raise truncated("Netpbm")
-    text = found.kind < 4
-    pixel_bytes = found.channels * (6 if text else 1 + (found.greatest > 255) * 2)
+    deep = 2 if found.greatest > 255 else 0
+    pixel_bytes = found.channels * (1 + deep) + RGB
     return Header(found.width, found.height, "netpbm", pixel_bytes=pixel_bytes)
 
 
