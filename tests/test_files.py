@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,11 +28,14 @@ from workbench.files import (
     check_archive,
     check_digest,
     check_recorded,
+    check_regular,
     digest_of,
+    hash_regular,
     make_folder,
     new_folder,
     read_regular,
     record_digest,
+    regular_bytes,
     replacing,
     seal_archive,
     write_whole,
@@ -41,6 +45,8 @@ from workbench.learning.protocol.failures import error_report
 from workbench.storage.project import Project
 from workbench.vision.headers import identify
 from workbench.vision.reading import read_rgb
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders")
 
 
 def archive(kind):
@@ -259,6 +265,33 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path / "runs") == ["one"]
 
 
+@POSIX
+def test_a_file_that_becomes_a_pipe_is_not_waited_for(tmp_path):
+    """Between the check and the reading, whatever lies there may be replaced."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"x")
+
+    class Replaced(type(tmp_path)):
+        def stat(self, **options):
+            return (tmp_path / "file").stat(**options)
+
+    for read in (regular_bytes, hash_regular):
+        with pytest.raises(OSError, match="it is a named pipe"):
+            read(Replaced(tmp_path / "pipe"))
+
+
+def test_a_file_is_refused_by_its_size_before_it_is_used(tmp_path):
+    (tmp_path / "x").write_bytes(bytes(100))
+    check_regular(tmp_path / "x", 100, "Choose another.")
+    for path, reason in ((tmp_path / "x", "its size is 0.0 GB"), (tmp_path, "it is a folder")):
+        with pytest.raises(KnownError) as refused:
+            check_regular(path, 99, "Choose another.")
+        assert reason in refused.value.sentence
+        assert refused.value.remedy == "Choose another."
+    with pytest.raises(KnownError, match="does not exist"):
+        check_regular(tmp_path / "y", 99, "Choose another.")
+
+
 def test_pipes_and_devices_are_not_read(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"abc")
@@ -409,7 +442,53 @@ def test_a_path_of_another_kind_is_named_as_what_it_is(places, capsys, words, ki
     assert f"it is {kind}" in output if kind else output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
+@POSIX
+@pytest.mark.parametrize(
+    "name", ["project.lock", "project.sqlite-wal", "project.sqlite-journal", "thumbnails.sqlite"]
+)
+def test_a_project_with_a_pipe_for_a_file_is_refused(places, capsys, name):
+    (places / "P.workbench" / name).unlink(missing_ok=True)
+    os.mkfifo(places / "P.workbench" / name)
+    assert run(["runs", "P"]) == 1
+    assert f"{name} cannot be used: it is a named pipe. Delete it" in capsys.readouterr().err
+
+
+@POSIX
+def test_a_file_of_labels_is_refused_as_what_it_is(places, capsys):
+    os.mkfifo("pipe.csv")
+    with Path("large.csv").open("wb") as file:
+        file.truncate(30_000_000_000)
+    for name, reason in (("pipe.csv", "it is a named pipe"), ("large.csv", "its size is 30.0 GB")):
+        assert run(["labels", "import", "P", name]) == 1
+        assert f"{name} cannot be used: {reason}" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives up the privilege of root")
+def test_what_may_not_be_read_is_named_with_the_reason(places):
+    shutil.copy(next(Path("folder").iterdir()), "good.jpg")
+    for name in ("closed.jpg", "closed.toml"):
+        Path(name).touch()
+        Path(name).chmod(0)
+    drop = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+    start = [sys.executable, "-m", "workbench"]
+    if os.geteuid() == 0:
+        start = [*drop, *start]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+    def ended(*words):
+        return subprocess.run([*start, *words], env=env, capture_output=True, text=True, timeout=60)
+
+    listed = ended("import", "P", "closed.jpg", "good.jpg", "--json")
+    assert listed.returncode == 0, listed.stderr
+    answer = json.loads(listed.stdout.splitlines()[0])
+    assert [one["path"] for one in answer["skipped"]] == ["closed.jpg"]
+    assert "permission denied" in answer["skipped"][0]["reason"]
+    refused = ended("train", "P", "closed.toml")
+    assert refused.returncode == 1
+    assert "closed.toml cannot be read: permission denied." in refused.stderr
+
+
+@POSIX
 def test_pipes_among_images_are_skipped_with_the_reason(places, capsys):
     os.mkfifo(places / "folder" / "pipe.png")
     for words in (["import", "P", "pipe.jpg"], ["import", "P", "folder"]):

@@ -29,6 +29,7 @@ from workbench.domain.text import Message, mark
 
 PART = ".part"  # suffix of incomplete files
 MOST_BYTES = 1 << 30  # size limit of a file chosen by the user
+MOST_WEIGHTS = 8 << 30  # of weights, which are copied; those of known networks have 0.6 GB
 
 
 def make_folder(folder: Path) -> None:
@@ -52,19 +53,44 @@ def regular_bytes(path: Path, size: int = -1, most: int | None = None) -> bytes:
     Raises OSError or ValueError with the reason, also if the file is larger than `most` bytes, or
     is not a regular file: reading a pipe or a device may never end.
     """
-    _check_regular(path, most)
-    with path.open("rb") as file:
-        return file.read(size)
+    with _opened_regular(path, most) as file:
+        there = os.fstat(file.fileno()).st_size  # what is appended meanwhile is not read
+        return file.read(there if size < 0 else size)
 
 
 def hash_regular(path: Path, most: int | None = None) -> str:
     """Digest of a regular file, read in pieces. Raises OSError or ValueError as `regular_bytes`."""
-    _check_regular(path, most)
-    return digest_of(path)
+    with _opened_regular(path, most) as file:
+        return _hashed(file).hexdigest()
 
 
-def _check_regular(path: Path, most: int | None) -> None:
-    found = path.stat()
+def check_regular(path: Path, most: int, remedy: str) -> None:
+    """Raise KnownError, with the remedy, unless it is a regular file of at most `most` bytes."""
+    if not path.is_file():
+        raise unusable(path, remedy)
+    try:
+        _check_regular(path, path.stat(), most)
+    except OSError as error:
+        raise KnownError(
+            "{path} cannot be used: {reason}.", remedy, path=path, reason=reason_of(error)
+        ) from error
+
+
+@contextmanager
+def _opened_regular(path: Path, most: int | None) -> Iterator[IO[bytes]]:
+    """Open a regular file. It is checked before, since opening a device may have effects, and
+    afterwards, since it may have been replaced; opening a pipe must not wait for a writer."""
+    _check_regular(path, path.stat(), most)
+    with open(path, "rb", opener=_open_at_once) as file:
+        _check_regular(path, os.fstat(file.fileno()), most)
+        yield file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check_regular(path: Path, found: os.stat_result, most: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _NotRegular(errno.EINVAL, kind_of(found.st_mode), str(path))
     if most is not None and found.st_size > most:

@@ -11,8 +11,10 @@ from tests.fixtures.stored_images import fill
 from tests.fixtures.tiny_runs import save_run
 from workbench.app.session import Session
 from workbench.app.training.starts import check_run_weights, put_start, start_of, whole_start
+from workbench.app.transfer.assessing import start_request
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import Recipe
+from workbench.files import MOST_WEIGHTS
 
 
 def recipe(start: str, backbone: str = "simpleconv3") -> Recipe:
@@ -41,6 +43,15 @@ def test_a_file_must_exist(session: Session, runs: Path, tmp_path: Path) -> None
     path.write_bytes(b"anything")
     assert start_of(session.store, recipe(f"file:{path}")) == path
     assert whole_start(session.store, recipe(f"file:{path}")) == path
+
+
+def test_weights_of_any_size_are_not_copied(session: Session, tmp_path: Path) -> None:
+    with (tmp_path / "x.pth").open("wb") as file:
+        file.truncate(MOST_WEIGHTS + 1)
+    with pytest.raises(KnownError, match=r"its size is 8.6 GB, the limit is 8.6 GB"):
+        start_of(session.store, recipe(f"file:{tmp_path / 'x.pth'}"))
+    with pytest.raises(KnownError, match=r"its size is 8.6 GB"):
+        start_request(session, f"file:{tmp_path / 'x.pth'}", "resnet18")
 
 
 def test_weights_of_a_run_need_the_run_its_backbone_and_the_file(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import errno
 import functools
 import importlib
 import io
 import json
 import math
+import os
 import shlex
 import sys
 import traceback
@@ -219,9 +221,23 @@ def _check_value(parameter: click.Parameter, text: str, ctx: click.Context) -> N
     try:
         value = kind.convert(text, parameter, ctx)
     except click.BadParameter as error:
+        if isinstance(kind, click.Path):
+            _check_readable(Path(text))
         raise ValueRefused(name, text, _allowed(kind)) from error
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueRefused(name, text, _allowed(kind))
+
+
+def _check_readable(path: Path) -> None:
+    """Raise KnownError, with the reason, if a file or folder that exists cannot be read."""
+    if path.exists() and not os.access(path, os.R_OK):
+        refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise KnownError(
+            "{path} cannot be read: {reason}.",
+            remedy_of(refused),
+            path=path,
+            reason=reason_of(refused),
+        )
 
 
 def _allowed(kind: click.ParamType[Any]) -> str:

@@ -77,7 +77,7 @@ copied; importing again adds only new images. The report can be shown again with
     IMPORT_HELP,
 )
 @project_argument
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @_labels_from
 @reading_options
 def import_command(out: Output, project: Path, paths: tuple[Path, ...], **options: Any) -> Result:

@@ -12,7 +12,7 @@ import psutil
 
 from workbench.domain.errors import KnownError
 from workbench.domain.text import Message, mark
-from workbench.files import write_whole
+from workbench.files import regular_bytes, write_whole
 
 LOCK_FILE = "project.lock"
 SHOWN_COMMAND = 80  # characters of a command line in an error
@@ -51,7 +51,7 @@ def process_started(pid: int) -> str | None:
 def read_lock(folder: Path) -> Holder | None:
     """Return the running process that has locked the project in `folder`, or None."""
     try:
-        holder = msgspec.json.decode((folder / LOCK_FILE).read_bytes(), type=Holder)
+        holder = msgspec.json.decode(regular_bytes(folder / LOCK_FILE), type=Holder)
     except (OSError, msgspec.MsgspecError):
         return None
     if holder.host != platform.node():

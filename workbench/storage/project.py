@@ -27,18 +27,25 @@ from workbench.domain.projects import (
     ReadOnly,
     with_suffix,
 )
-from workbench.domain.text import Message
-from workbench.files import make_folder
+from workbench.domain.text import Message, mark
+from workbench.files import make_folder, unusable
 from workbench.storage.annotators import Annotators
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, external_error
-from workbench.storage.features import Clusterings, FeatureIndexes, Thumbnails
+from workbench.storage.features import THUMBNAILS_FILE, Clusterings, FeatureIndexes, Thumbnails
 from workbench.storage.going_back import GoingBack
 from workbench.storage.history import Edit, History, Recorder
 from workbench.storage.images import StoredImages
 from workbench.storage.import_reports import ImportReports
 from workbench.storage.labels import Labels
-from workbench.storage.locks import in_use, read_lock, remove_lock, this_process, write_lock
+from workbench.storage.locks import (
+    LOCK_FILE,
+    in_use,
+    read_lock,
+    remove_lock,
+    this_process,
+    write_lock,
+)
 from workbench.storage.predictions import Predictions
 from workbench.storage.read_only import (
     forget_copy,
@@ -154,6 +161,7 @@ class Project:
                 database_file=DATABASE_FILE,
                 suffix=SUFFIX,
             )
+        _check_companions(path)
         try:
             return cls._opened(folder)
         except KnownError as error:
@@ -313,6 +321,15 @@ def _check_kind(db: Database, folder: Path) -> None:
             folder=folder,
             name=db.path.name,
         )
+
+
+def _check_companions(path: Path) -> None:
+    """Raise KnownError if what is opened with the database is not a file: reading a pipe never
+    ends."""
+    opened = (*(path.name + ending for ending in ("-wal", "-shm", "-journal")), LOCK_FILE)
+    for beside in (path.with_name(name) for name in (*opened, THUMBNAILS_FILE)):
+        if beside.exists() and not beside.is_file():
+            raise unusable(beside, mark("Delete it, or choose another project."))
 
 
 def _empty(folder: Path) -> None:

@@ -13,12 +13,13 @@ from workbench.domain.recipes import Recipe
 from workbench.domain.runs import MODEL_FILE, START_FILE, WEIGHTS_FILE, ModelCard
 from workbench.domain.text import Message, mark
 from workbench.files import (
+    MOST_WEIGHTS,
     check_digest,
+    check_regular,
     digest_of,
     read_recorded,
     record_digest,
     replacing,
-    unusable,
 )
 from workbench.storage.project import Project
 
@@ -34,8 +35,7 @@ def start_of(store: Project, recipe: Recipe) -> Path | None:
     if kind != "file":
         return None
     path = Path(rest)
-    if not path.is_file():
-        raise unusable(path, mark("Choose a file with start weights."))
+    check_regular(path, MOST_WEIGHTS, mark("Choose a file with start weights."))
     return path
 
 

@@ -43,7 +43,7 @@ from workbench.domain.runs import (
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, decode_message, encode_message, mark
 from workbench.domain.transfers import negative_transfer_gap, tuning_gap
-from workbench.files import read_recorded, unusable
+from workbench.files import MOST_WEIGHTS, check_regular, read_recorded
 from workbench.storage.project import Project
 
 KEY = "assessments"
@@ -126,8 +126,7 @@ def start_request(session: Session, start: str, name: str) -> StartRequest:
     if kind != "file" or not rest:
         raise ValueRefused("start", start, STARTS)
     path = Path(rest).expanduser().resolve()
-    if not path.is_file():
-        raise unusable(path, mark("Choose a file with start weights."))
+    check_regular(path, MOST_WEIGHTS, mark("Choose a file with start weights."))
     if path.name == WEIGHTS_FILE and (path.parent / MODEL_FILE).is_file():
         return _of_run(f"file:{path}", path.parent)  # weights of a run of any project
     return StartRequest(start=f"file:{path}", backbone=name, weights=str(path))
