@@ -66,7 +66,7 @@ def test_an_index_is_named_by_the_network_and_its_weights(small, tmp_path):
     path.write_bytes(b"own")
     source = feature_source(small, f"resnet18={path}")
     assert (source.title, source.request.weights) == ("own.pth · ResNet-18", str(path))
-    assert index_name(source.request) == f"resnet18-{identify(path)[:16]}"
+    assert index_name(source.request) == f"resnet18-{identify(path)[:16]}-squeeze"
     path.unlink()
     with pytest.raises(KnownError, match=r"own\.pth cannot be read"):
         index_name(source.request)

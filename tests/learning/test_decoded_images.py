@@ -12,6 +12,8 @@ from PIL import Image
 from workbench.domain.recipes import Aspect
 from workbench.domain.runs import Sample
 from workbench.learning.images.data import DecodedImageCache, load_images
+from workbench.learning.images.pixels import decode_image
+from workbench.vision.reading import read_rgb
 
 SIDE = 32
 
@@ -68,6 +70,27 @@ def test_each_aspect_is_kept_by_itself(tmp_path: Path) -> None:
         assert torch.equal(cache.find(given, SIDE, aspect), images.pixels[0])
     assert not torch.equal(of["centre"].pixels, of["squeeze"].pixels)
     assert not torch.equal(of["squeeze"].pixels, of["pad"].pixels)
+
+
+@pytest.mark.parametrize("aspect", ["centre", "squeeze"])
+def test_a_panorama_is_seen_with_the_details_it_has(tmp_path: Path, aspect: Aspect) -> None:
+    lines = np.zeros((96, 960, 3), np.uint8)
+    lines[::6] = lines[1::6] = lines[2::6] = 255  # 16 lines, which a quarter of the height blurs
+    Image.fromarray(lines).save(tmp_path / "x.png")
+    pixels = decode_image(tmp_path / "x.png", None, SIDE, aspect).float()
+    assert pixels.std(dim=(1, 2)).max() < 1
+    assert pixels[:, 0, 0].std() > 100
+    tall = np.ascontiguousarray(lines.transpose(1, 0, 2))
+    Image.fromarray(tall).save(tmp_path / "y.png")
+    turned = decode_image(tmp_path / "y.png", None, SIDE, aspect).float()
+    assert (turned.transpose(0, 1) - pixels).abs().max() <= 1
+
+
+def test_a_line_of_pixels_does_not_become_a_large_square(tmp_path: Path) -> None:
+    Image.new("RGB", (60_000, 1), (9, 9, 9)).save(tmp_path / "x.png")
+    for aspect in get_args(Aspect):
+        assert decode_image(tmp_path / "x.png", None, SIDE, aspect).shape == (SIDE, SIDE, 3)
+    assert read_rgb(tmp_path / "x.png", 2 * SIDE).shape == (1, 2 * SIDE, 3)
 
 
 def test_a_damaged_cached_image_is_decoded_again(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from PIL import Image
 from tests.fixtures.tiny_runs import CATEGORY, draw_images, save_run
 from workbench.app.explain.explaining import layer_title, save_explanation, trust_sentence
 from workbench.app.results.run_images import RunImage
+from workbench.domain.errors import KnownError
+from workbench.domain.geometry import Rect
 from workbench.domain.requests import WINDOWS, Describe, Explain, ImageInput
 from workbench.domain.text import Message
 from workbench.learning.networks.device import choose_device
@@ -183,6 +185,16 @@ def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
     even = type(even)(torch.zeros_like(even.pixels), even.boxes, even.scales, even.shape)
     flat = window_heat(even, loaded, 0, CATEGORY, "car", check=False)
     assert not any(flat.values)
+
+
+def test_an_image_that_is_too_narrow_for_windows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    cv2.imwrite(str(path), np.zeros((4, 80, 3), np.uint8))
+    assert windows_of(path, None, SIDE).scales.max() == len(SCALES) - 1
+    cv2.imwrite(str(path), np.zeros((4, 81, 3), np.uint8))
+    with pytest.raises(KnownError, match="too narrow for windows"):
+        windows_of(path, None, SIDE)
+    assert len(windows_of(path, Rect(0, 0, 40, 4), SIDE).pixels)
 
 
 def test_the_strongest_window_is_framed_in_a_saved_image(

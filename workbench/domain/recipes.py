@@ -34,6 +34,7 @@ def label_sets_of(target: str) -> tuple[str, ...]:
 
 
 Aspect = Literal["centre", "squeeze", "pad"]
+START_ASPECT: Aspect = "squeeze"  # of starts without a recipe: their features see all of an image
 LARGEST_RATIO = 4 / 3  # of the sides of what is kept of an image with aspect "centre"
 ADAMW_SHARE = 0.1  # of SGD's learning rate: AdamW's step size does not shrink with the gradient
 

@@ -21,6 +21,7 @@ from workbench.domain.backbones import BACKBONES, backbone
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.features import FeatureRequest, feature_key, positions_of
 from workbench.domain.projects import DATABASE_FILE
+from workbench.domain.recipes import START_ASPECT
 from workbench.domain.reports import Featured, Note, Progress
 from workbench.domain.runs import MODEL_FILE, SAMPLES_FILE, WEIGHTS_FILE, Sample, encode_samples
 from workbench.domain.text import Message
@@ -146,7 +147,7 @@ def _of_backbone(session: Session, name: str) -> FeatureSource:
 
 def index_name(start: StartRequest) -> str:
     """Name of the index of a network: its backbone and the digest of its weights, for a run also
-    of its model card. Raises KnownError if they cannot be read."""
+    of its model card, else how it sees wide images. Raises KnownError if they cannot be read."""
     files = [Path(start.weights)]
     if start.run:
         files = [Path(start.run) / WEIGHTS_FILE, Path(start.run) / MODEL_FILE]
@@ -156,6 +157,8 @@ def index_name(start: StartRequest) -> str:
         if digest is None:
             raise KnownError("{path} cannot be read.", "Choose other features.", path=file)
         digests.append(digest[:16])
+    if not start.run:
+        digests.append(START_ASPECT)
     return "-".join((start.backbone, *digests))
 
 

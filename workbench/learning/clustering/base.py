@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from workbench.domain.assessments import StartRequest
 from workbench.domain.backbones import backbone
 from workbench.domain.clusters import ClusteringSpec, ClusterRequest
-from workbench.domain.recipes import Aspect, Recipe
+from workbench.domain.recipes import START_ASPECT, Aspect, Recipe
 from workbench.domain.registry import Registry
 from workbench.domain.text import Message
 from workbench.learning.evaluation.trained import load_model, read_card
@@ -124,7 +124,7 @@ def input_format_of(start: StartRequest) -> InputFormat:
         card = read_card(Path(start.run))
         return InputFormat(card.image_size, card.mean, card.std, card.aspect)
     known = backbone(start.backbone)
-    return InputFormat(known.input_size, known.mean, known.std)
+    return InputFormat(known.input_size, known.mean, known.std, START_ASPECT)
 
 
 def load_start_body(request: ClusterRequest, device: Device) -> tuple[nn.Module, tuple[str, ...]]:

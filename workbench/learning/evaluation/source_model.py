@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
-from workbench.domain.recipes import Aspect
+from workbench.domain.recipes import START_ASPECT, Aspect
 from workbench.learning.evaluation.trained import load_model
 from workbench.learning.networks.backbones import build_body
 from workbench.learning.networks.device import Device
@@ -79,7 +79,7 @@ def of_weights(name: str, path: Path | None, seed: int, device: Device) -> Sourc
         if module is not None:
             module.eval().requires_grad_(False).to(device.torch)
     classify = None if head is None else _classifier(head, maps)
-    return SourceModel(body, classify, known.input_size, known.mean, known.std)
+    return SourceModel(body, classify, known.input_size, known.mean, known.std, START_ASPECT)
 
 
 def _classifier(head: nn.Linear, maps: bool) -> Probabilities:

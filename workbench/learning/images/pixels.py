@@ -76,7 +76,8 @@ def decode_image(
 ) -> Tensor:  # fmt: skip
     """Decode an image, or a rectangle of it in displayed pixels, to side × side × 3 uint8 as the
     recipe's `aspect`. Raises KnownError, naming the file, if it cannot be read."""
-    array = read_rgb(path, longest=2 * side, rect=rect)
+    # Of a panorama, what is kept has as many pixels as the square.
+    array = read_rgb(path, 2 * side, rect, shortest=0 if aspect == "pad" else side)
     kept = kept_part(array.shape[1], array.shape[0], aspect)
     if not array.flags.writeable:  # torch requires writable memory
         array = array.copy()

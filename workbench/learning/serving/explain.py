@@ -46,6 +46,7 @@ from workbench.learning.serving.loaded import Loaded
 from workbench.vision.reading import read_header, read_rgb
 
 SCALES = (1.0, 1.5, 2.0, 3.0)  # shorter side of the image / window side
+MOST_RATIO = 20  # of the sides of an image; more windows would take too long
 CELLS = 20  # cells along the image's shorter side
 WINDOW_BATCH = 16  # windows per batch
 EVEN = 1e-6  # range below which a map counts as constant
@@ -176,7 +177,15 @@ def _check(
 def windows_of(path: Path, rect: Rect | None, side: int) -> Windows:
     """Windows of an image file, or of a rectangle of it. Raises KnownError if it cannot be read."""
     header = read_header(path)
-    region = rect or Rect(0, 0, header.width, header.height)
+    region = (rect or header.whole).inside(header.width, header.height)
+    sides = sorted((region.width, region.height))
+    if sides[1] > MOST_RATIO * sides[0]:
+        raise KnownError(
+            "{path} is too narrow for windows: one side is more than {ratio} times the other.",
+            "Choose another layer.",
+            path=path,
+            ratio=MOST_RATIO,
+        )
     array = read_rgb(path, longest=_longest(region, side), rect=rect)
     if not array.flags.writeable:  # torch requires writable memory
         array = array.copy()
