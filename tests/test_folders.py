@@ -16,6 +16,8 @@ from tests.fixtures.scenes import heic, write_scene
 from workbench.app.image_files import search
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here
+from workbench.app.labels.reading import format_for
+from workbench.domain.errors import KnownError
 from workbench.files import MOST_BYTES
 from workbench.folders import printable, walk
 
@@ -51,6 +53,14 @@ def names(session):
 
 FOREIGN = (
     *("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "__MACOSX", ".thumbnails", "@Recycle"),
+    *(
+        "FOUND.000",
+        "found.014",
+        "$WINDOWS.~BT",
+        "@appstore",
+        "Birds Previews.lrdata",
+        "Recycle Bin",
+    ),
     *("System Volume Information", "#snapshot", "@tmp", "RECYCLER", "Temporary Items"),
 )
 
@@ -190,12 +200,19 @@ def test_every_format_is_imported_and_everything_else_listed(session, tmp_path):
     (tmp_path / "x.CR2").write_bytes(b"II*\0")
     (tmp_path / "x.xcf").write_bytes(b"gimp")
     (tmp_path / "x.exr").write_bytes(b"v/1\1")
+    for archive in ("x.zip", "x.tar.gz"):
+        (tmp_path / archive).write_bytes(b"PK\3\4")
     for other in ("a.txt", "b.csv", "c.xml", "d.json", "e", "f.unknown", "g.pdf"):
         (tmp_path / other).write_text("1 0 text")
     result = imported(session, tmp_path)
     assert "".join(name[0] for name in names(session)) == "abcdefghiklmn"
     reasons = {one.path: one.reason for one in result.skipped}
-    assert set(reasons) == {"x.gif", "x.jpg_large", "x.CR2", "x.xcf", "x.exr"}
+    assert set(reasons) == {
+        *("x.gif", "x.jpg_large", "x.CR2", "x.xcf", "x.exr", "x.zip", "x.tar.gz")
+    }
+    assert reasons["x.zip"].startswith("it is an archive")
+    with pytest.raises(KnownError, match=r"x\.zip is an archive"):
+        format_for(tmp_path / "x.zip")
     assert reasons["x.jpg_large"] == "it is an image, but .jpg_large is not an extension of one"
     assert reasons["x.exr"].startswith("EXR is not supported, but JPEG, ")
 

@@ -7,6 +7,7 @@ that cannot be used never ends the walk.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -24,11 +25,14 @@ HEARTBEAT = 512  # entries after which a walk yields
 SYSTEM_FOLDERS = frozenset(
     (
         *("@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
+        *("@appstore", "@database", "@download", "@sharebin", "@synoeastream", "@synoresource"),
+        *("$recycle.bin", "recycler", "recycled", "recycle bin", "system volume information"),
+        *("$windows.~bt", "$windows.~ws", "$winreagent", "$sysreset", "$getcurrent", "_gsdata_"),
         *("lost+found", "__macosx", "network trash folder", "temporary items"),
         *("thevolumesettingsfolder", "~snapshot", "__pycache__"),
     )
 )
+SYSTEM_NAMES = re.compile(r"found\.\d{3}|.*\.lrdata", re.S)  # numbered, or named after a catalogue
 NOT_UTF8 = Message("its name is not valid UTF-8")
 
 
@@ -140,4 +144,7 @@ def _mode(entry: os.DirEntry[str]) -> tuple[int, str]:
 
 def _is_passed_over(name: str) -> bool:
     """Whether a folder contains no images of the user: that of a system, or a project."""
-    return name.casefold() in SYSTEM_FOLDERS or name.endswith(SUFFIX)
+    folded = name.casefold()
+    if folded in SYSTEM_FOLDERS or SYSTEM_NAMES.fullmatch(folded):
+        return True
+    return name.endswith(SUFFIX)

@@ -24,9 +24,7 @@ NOT_IMAGES = frozenset(
             ".docx",
             ".xls",
             ".xlsx",
-            ".zip",
             ".gz",
-            ".tar",
             ".ipynb",
             ".xmp",
             ".aae",
@@ -35,6 +33,7 @@ NOT_IMAGES = frozenset(
     )
 )
 
+ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 TEXTS = frozenset((".txt", ".lst", ".list", ".csv", ".tsv", ".psv", ".tab", ".json", ".jsonl"))
 
 
@@ -74,6 +73,8 @@ def may_be_image(name: str) -> bool:
 
 def _why_left_out(root: Path, name: str) -> str:
     """Why an image file is not imported; "" for other files and images that are."""
+    if name.lower().endswith(ARCHIVES):
+        return Message("it is an archive, whose images are imported once it is unpacked")
     ending = os.path.splitext(name)[1]
     other = len(ending) < 2 or ending.lower() in NOT_IMAGES | TEXTS
     if other or IMAGE_FORMATS.of(name) is not None:

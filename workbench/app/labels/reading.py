@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from workbench.app.image_files import ARCHIVES
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, DeclaredSet, ImageRecord, place_in
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
@@ -94,6 +95,8 @@ def format_for(path: Path, name: str = "") -> DatasetFormat:
     if there is none, or `path` is nothing that can be read."""
     if not path.is_file() and not path.is_dir():
         raise unusable(path, mark("Choose a folder, a list file or a table."))
+    if not name and path.is_file() and path.name.lower().endswith(ARCHIVES):
+        raise KnownError("{path} is an archive.", "Unpack it, and import its folder.", path=path)
     format = FORMATS.find(name) if name else next(iter(recognised(path)), None)
     if path.is_file() and not read_regular(path, _BLANK).strip():
         raise KnownError("{path} is empty.", "Choose another file.", path=path)
