@@ -106,3 +106,36 @@ def test_renaming_to_an_existing_label_merges_only_if_that_is_meant(session: Ses
     assert session.labels.counts("category") == {"gull": 1, "herring gull": 2, "": 0}
     with pytest.raises(ValueRefused, match="“owl”"):
         rename_label(session, "category", "owl", "gull", merge=True)
+
+
+def test_a_blank_name_is_no_name_of_a_label(session: Session) -> None:
+    edit_set(session, LabelSet("category", (Label("gull"), Label("owl"))), {})
+    for blank in ("", " ", "\u200b"):
+        with pytest.raises(ValueRefused, match="visible"):
+            rename_label(session, "category", "gull", blank)
+    assert session.labels.get("category").names == ("gull", "owl")
+
+
+def test_only_the_case_changes_in_a_rename_and_one_name_has_one_spelling(session: Session) -> None:
+    fill(session.store, 1)
+    edit_set(session, LabelSet("category", (Label("owl", "O"), Label("H\u00e4her"))), {})
+    assign(session, [1], "category", "owl")
+    assert not rename_label(session, "category", "owl", "Owl")
+    assert session.labels.get("category").labels[0] == Label("Owl", "O")
+    assert session.labels.counts("category") == {"Owl": 1, "H\u00e4her": 0, "": 0}
+    with pytest.raises(KnownError, match="already has"):
+        rename_label(session, "category", "Owl", "Ha\u0308her")
+    assert rename_label(session, "category", "Owl", "Ha\u0308her", merge=True)
+    assert session.labels.get("category").labels == (Label("H\u00e4her", "O"),)
+
+
+def test_another_spelling_of_a_set_is_that_set(session: Session) -> None:
+    fill(session.store, 1)
+    edit_set(session, LabelSet("caf\u00e9", (Label("tea"),)), {})
+    assign(session, [1], "caf\u00e9", "tea")
+    more = LabelSet("cafe\u0301\u200b", (Label("tea"), Label("juice")))
+    edit_set(session, more, {})
+    assert session.labels.get("caf\u00e9").names == ("tea", "juice")
+    assert "cafe\u0301\u200b" not in session.labels.sets()
+    edit_set(session, LabelSet("caf\u00e9\u200b", (Label("chai"), Label("juice"))), {"tea": "chai"})
+    assert session.labels.counts("caf\u00e9") == {"chai": 1, "juice": 0, "": 0}

@@ -61,7 +61,8 @@ def test_old_names_follow_rows_that_are_renamed_and_moved(table):
     table.setCurrentCell(3, 0)
     table.shift(1)
     assert names(table) == ["rear", "front", "left", "right"]
-    table.item(0, 0).setText(" ")
+    table.setCurrentCell(0, 0)
+    table.remove()
     assert table.renamed() == {}
     assert names(table) == ["front", "left", "right"]
     table.setCurrentCell(-1, -1)
@@ -299,3 +300,24 @@ def test_two_labels_renamed_alike_become_one(dialog, session, answer):
     answer("Merge")
     shown.save()
     assert session.labels.counts("view") == {"z": 2, "c": 0, "": 28}
+
+
+def test_a_deleted_name_does_not_clear_the_label(dialog, session):
+    images = session.images.ids()
+    before = session.labels.counts("view")
+    made = dialog("view")
+    made.table.item(0, 0).setText(" \u200b")
+    made.save()
+    assert made.isVisible()
+    assert "The label “front” needs a name" in made.problem.text()
+    assert session.labels.counts("view") == before
+    assert len(images)
+
+
+def test_a_set_typed_in_another_spelling_is_shown_and_keeps_its_labels(dialog, session):
+    before = session.labels.counts("view")
+    made = dialog("category")
+    made.add_set("vi\u200bew ")
+    assert current(made) == "view"
+    made.save()
+    assert session.labels.counts("view") == before

@@ -69,6 +69,18 @@ def test_others_are_labelled_unseen_and_keep_their_labels(page, session, qtbot):
     assert page.header.progress.text() == "3 of 24 labelled"
 
 
+def test_ones_own_images_are_known_whatever_the_case_of_the_name(page, session, qtbot):
+    ids = page.strip.ids().tolist()
+    as_ann(session, "left", ids[:3])
+    session.set_annotator("ANN")
+    assign(session, ids[3:4], "view", "left")
+    session.set_annotator("Ben")
+    assign(session, ids[4:5], "view", "left")
+    session.set_annotator("ann")
+    page.second_look()
+    assert page.strip.ids().tolist() == ids[4:5]
+
+
 def test_the_next_image_is_one_without_a_label_of_ones_own(page, session, qtbot):
     ids = page.strip.ids().tolist()
     as_ann(session, "left", ids[:4])

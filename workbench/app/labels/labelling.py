@@ -14,7 +14,7 @@ from workbench.domain.label_names import LabelNames, checked_name
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.text import Message, counted
 
-_SET = Message("A label set")
+_SET, _LABEL = Message("A label set"), Message("A label")
 
 Ids = Sequence[int] | NDArray[np.int64]
 
@@ -43,17 +43,15 @@ def edit_set(session: Session, label_set: LabelSet, renamed: Mapping[str, str]) 
     `renamed` maps previous names of labels to new ones. New names are normalised. Raises
     ValueRefused for an invalid set or name.
     """
-    before = session.store.labels.sets().get(label_set.name)
+    sets = session.store.labels.sets()
+    name = checked_name(LabelNames(sets).equal_or_new(label_set.name), _SET)
+    before = sets.get(name)
     known = set(before.names) if before is not None else set()
-    new = {
-        name: name if name in known else checked_name(name, Message("A label"))
-        for name in label_set.names
-    }
+    new = {name: name if name in known else checked_name(name, _LABEL) for name in label_set.names}
     labels = tuple(
         replace(one, name=new[one.name], mirror=new.get(one.mirror, one.mirror))
         for one in label_set.labels
     )
-    name = label_set.name if before is not None else checked_name(label_set.name, _SET)
     label_set = replace(label_set, name=name, labels=labels)
     renamed = {old: new.get(to, to) for old, to in renamed.items()}
     with session.edit(Message("Change label set {name}", name=label_set.name)):
@@ -66,10 +64,11 @@ def rename_label(
     """Rename a label of a set, as one edit; return whether it was merged into another label.
 
     If the set has another label called `new`, all subjects with `label` get that one instead. This
-    needs `merge`. Raises ValueRefused for an unknown set or label, KnownError without `merge`.
+    needs `merge`. Raises ValueRefused for an unknown set or label or a blank name, KnownError
+    without `merge`.
     """
     known = session.store.labels.get(label_set)
-    new = LabelNames(known.names).equal_or_new(new)
+    new = checked_name(LabelNames(known.names).equal_or_new(new), _LABEL)
     merging = new in known.names and new != label
     if merging and not merge:
         raise KnownError(

@@ -44,9 +44,8 @@ class SecondLook:
         """Images that the present annotator labelled."""
         if self._own is None:
             opinions = self._session.store.annotators.opinions(self._label_set)
-            names = self._session.store.annotators.names()
-            ids = [id_ for id_, name in names.items() if name == self._session.annotator]
-            self._own = set(opinions.images[np.isin(opinions.annotators, ids)].tolist())
+            person = self._session.store.annotators.id_of(self._session.annotator) or 0
+            self._own = set(opinions.images[opinions.annotators == person].tolist())
         return self._own
 
     def possible(self) -> bool:

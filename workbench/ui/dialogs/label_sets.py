@@ -28,9 +28,9 @@ from workbench.app.labels.labelling import edit_set, remove_set
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS
-from workbench.domain.label_names import tidied
+from workbench.domain.label_names import LabelNames, checked_name, tidied
 from workbench.domain.labels import VIEW_PRESETS, Label, LabelSet, Subject
-from workbench.domain.text import mark, plural, tr
+from workbench.domain.text import Message, mark, plural, tr
 from workbench.ui.look.icons import icon
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.dialog import Dialog
@@ -147,7 +147,13 @@ class LabelTable(QTableWidget):
             self._fill_mirrors()
 
     def labels(self) -> tuple[Label, ...]:
-        """Return the labels in the table, without rows that have no name."""
+        """Return the labels in the table, without new rows that have no name.
+
+        Raises ValueRefused if the name of a label was deleted: only its row may be removed.
+        """
+        for row, name in enumerate(self._names()):
+            if old := self.old_name(row):
+                checked_name(name, Message("The label “{name}”", name=old))
         numbered = {self._number(row): name for row, name in enumerate(self._names())}
         return tuple(
             Label(name, self._text(row, _KEY), numbered.get(self._mirrors.get(number, 0), ""))
@@ -416,11 +422,13 @@ class LabelSetsDialog(Dialog):
     def _ask_new(self) -> None:
         title = tr("New label set")
         name, accepted = QInputDialog.getText(self, title, tr("Name"))
-        if accepted and name.strip():
-            self.add_set(name.strip())
+        if accepted and tidied(name):
+            self.add_set(name)
 
     def add_set(self, name: str) -> None:
-        """Add an empty set, or show the set of that name."""
+        """Add an empty set, or show the set of that name. Raises ValueRefused for a blank name."""
+        name = LabelNames(self._drafts).equal_or_new(name)
+        name = checked_name(name, Message("A label set"))
         if name not in self._drafts:
             self._drafts[name] = LabelSet(name)
             self.sets.addItem(name)
