@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.fixtures.stored_images import fill
@@ -12,6 +14,7 @@ from workbench.app.labels.annotators import (
     decide,
     give_opinion,
     rated_sets,
+    write_table,
 )
 from workbench.app.labels.labelling import assign, edit_set
 from workbench.app.session import Session
@@ -52,6 +55,14 @@ def test_the_table_counts_labels_and_images_of_each_person(images: Session) -> N
     last = max(one.made_at for one in images.labels.history(1))
     assert table[1].last == pytest.approx(last)
     assert table[0].cells()[:4] == ("Ann", 1, 1, None)
+
+
+def test_the_table_is_saved_without_formulas(images: Session, tmp_path: Path) -> None:
+    label(images, "=Ann", "left", 3)
+    write_table(images, tmp_path / "table.csv")
+    head, row = (tmp_path / "table.csv").read_text("utf-8").splitlines()
+    assert head.startswith("annotator,")
+    assert row.startswith("'=Ann,1,1,")
 
 
 def test_two_people_agree_by_cohens_kappa(images: Session) -> None:

@@ -295,6 +295,11 @@ def test_nothing_that_exists_is_overwritten(session, tmp_path):
     assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
     with pytest.raises(ValueRefused):
         export_labels(session, tmp_path / "new", "cub", "no such set")
+    (tmp_path / "new.part").mkdir()
+    (tmp_path / "new.part" / "mine.txt").write_text("mine")
+    with pytest.raises(KnownError, match=r"new\.part exists"):
+        export_labels(session, tmp_path / "new", "folders")
+    assert (tmp_path / "new.part" / "mine.txt").read_text() == "mine"
     (tmp_path / "empty").mkdir()
     assert export_labels(session, tmp_path / "empty", "folders").images == 7
 

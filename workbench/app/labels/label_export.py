@@ -35,14 +35,13 @@ from workbench.domain.labels import Subject
 from workbench.domain.reports import Progress, remaining_seconds
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
-from workbench.files import new_folder, replacing, writing
+from workbench.files import PART, new_folder, replacing, writing
 from workbench.formats import OWN, DatasetFormat, ReadOptions, WriteOptions, written_format
 from workbench.formats.image_paths import short_name
 from workbench.storage.project import Project
 
 PIECE = 1 << 22  # bytes copied between two heartbeats
 NAMED = 3  # images that a note names
-COPYING = Message("copying images")
 
 
 class ImageCopies(StrEnum):
@@ -134,7 +133,15 @@ def _copies(format: DatasetFormat, wanted: ImageCopies | None) -> ImageCopies:
 
 
 def _check_target(path: Path, format: DatasetFormat) -> None:
-    """Raise KnownError if a dataset folder would be written over something that exists."""
+    """Raise KnownError if a dataset folder would be written over something that exists, also while
+    it is incomplete."""
+    part = path.with_name(path.name + PART)
+    if format.is_folder and os.path.lexists(part):
+        raise KnownError(
+            "{path} exists: an export was interrupted there, or it is another folder.",
+            "Remove it, or choose another name.",
+            path=part,
+        )
     if format.is_folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise KnownError(
             "{path} exists and is not an empty folder.", "Choose a new folder.", path=path
@@ -353,7 +360,7 @@ class _Copier:
             else:
                 self._missing.append(file)
             left = remaining_seconds(time.monotonic() - began, number, total)
-            yield Progress(done=number, total=total, text=COPYING, eta=left)
+            yield Progress(done=number, total=total, eta=left)
         return copied
 
     def _copy(self, file: Path, target: Path) -> Steps[bool]:
