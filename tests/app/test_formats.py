@@ -306,3 +306,11 @@ def test_web_addresses_are_found_by_their_names(session, folder, text):
     file = write(folder / ("t.csv" if "," in text else "t.txt"), text)
     imported(session, file, {} if "," in text else {"category": "list"})
     assert labels(session) == {"a.png": "owl"}
+
+
+def test_a_table_in_a_folder_of_images_is_remarked(session, folder):
+    write(folder / "t.csv", "path,category\na.png,owl\n")
+    write(folder / "settings.json", "{}")
+    report = imported(session, folder).report
+    assert [one.about for one in report.decisions] == ["t.csv"]
+    assert labels(session) == {}

@@ -170,7 +170,7 @@ def test_malformed_rows_are_rejected_and_the_others_kept(folder):
         ("media.csv, line 5", "“m1” is listed twice"),
         ("media.csv, line 6", "the image is not in the package, but at an address"),
         ("media.csv, line 7", "“yesterday” is not a time"),
-        ("media.csv, line 8", "the row has 2 values instead of 7"),
+        ("media.csv, line 8", "2 cells, but 7 columns"),
         ("observations.csv, line 2", "“2” is not a probability"),
         ("observations.csv, line 3", "the row has no bboxWidth"),
         ("observations.csv, line 4", "the box is not inside of the image"),
@@ -214,3 +214,15 @@ def test_other_packages_are_not_recognised(tmp_path):
     assert not FORMATS["camtrap"].recognises(tmp_path / "absent")
     write_files(tmp_path, {"datapackage.json": json.dumps({"profile": PROFILE})})
     assert FORMATS["camtrap"].recognises(tmp_path)
+
+
+def test_a_quotation_mark_does_not_swallow_the_rows_after_it(tmp_path):
+    header = "mediaID,deploymentID,filePath,fileMediatype"
+    rows = ["m1,d1,a.jpg,image/jpeg", 'm2,"d1,b.jpg,image/jpeg', "m3,d1,c.jpg,image/jpeg"]
+    files = {
+        "datapackage.json": '{"profile": "camtrap-dp"}',
+        "media.csv": "\n".join([header, *rows]),
+    }
+    dataset = read("camtrap", write_files(tmp_path, files))
+    assert [image.path for image in dataset.images] == ["a.jpg", "c.jpg"]
+    assert rejects(dataset) == [("media.csv, line 3", "the quotation marks do not match")]

@@ -138,7 +138,7 @@ def test_malformed_rows_are_rejected_and_the_others_kept(tmp_path):
     assert [image.path for image in dataset.images] == ["2.jpg"]
     assert rejects(dataset) == [
         ("birds.csv, line 2", "the row has no image"),
-        ("birds.csv, line 3", "the row has 1 values instead of 2"),
+        ("birds.csv, line 3", "1 cell, but 2 columns"),
     ]
 
 

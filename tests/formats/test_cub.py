@@ -134,7 +134,7 @@ def test_a_file_in_latin_1_and_carriage_returns(folder):
     write_files(folder, {"classes.txt": text.encode("latin-1")})
     dataset = read("cub", folder)
     assert dataset.images[1].labels[0].label == "004.Añí"
-    assert (dataset.encoding, dataset.guessed) == ("latin-1", True)
+    assert (dataset.encoding, dataset.guessed) == ("cp1252", True)
 
 
 def test_the_encoding_that_the_user_chose(folder):
@@ -145,7 +145,7 @@ def test_the_encoding_that_the_user_chose(folder):
     assert dataset.images[1].labels[0].label == "004.カッコウ"
     assert (dataset.encoding, dataset.guessed) == ("shift_jis", False)
     for wrong in ("ascii", "no such"):
-        with pytest.raises(KnownError, match=r"classes\.txt cannot be read|images\.txt cannot"):
+        with pytest.raises(KnownError, match=r"cannot be read as ASCII|no such"):
             read("cub", folder, ReadOptions(encoding=wrong))
 
 
@@ -208,3 +208,20 @@ def test_what_is_written_is_read_again(tmp_path_factory, dataset):
         other = found.pop(FORMATS["cub"].place(image))
         assert replace(other, path=image.path) == unplaced(image)
     assert found == {}
+
+
+def test_an_image_in_two_parts_is_reported_and_keeps_the_first(folder):
+    write_files(folder, {"train_test_split.txt": "1 1\n2 0\n2 1\n1 1\n"})
+    dataset = read("cub", folder)
+    assert rejects(dataset) == [
+        ("train_test_split.txt, line 3", "the image is in two parts of the split")
+    ]
+    assert [image.part for image in dataset.images[:2]] == [Part.TRAIN, Part.TEST]
+
+
+def test_a_damaged_line_is_rejected_alone(folder):
+    text = FILES["classes.txt"].encode().replace(b"004.Groove", b"004.Gr\0ve")
+    dataset = read("cub", write_files(folder, {"classes.txt": text}))
+    ((place, reason),) = rejects(dataset)
+    assert place.startswith("classes.txt, line ")
+    assert reason == "the line has bytes that are not text"

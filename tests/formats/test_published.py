@@ -35,7 +35,7 @@ def beats(reading):
 
 def test_rows_and_records_have_heartbeats(tmp_path):
     dataset = Dataset(tmp_path)
-    write_files(tmp_path, {"a.txt": "x\n" * MANY, "a.csv": "x\n" * MANY})
+    write_files(tmp_path, {"a.txt": "x\n" * MANY, "a.csv": "h\n" + "x\n" * MANY})
     assert beats(read_rows(dataset, tmp_path / "a.txt", lambda *_: None)) == 3
     assert beats(read_table(dataset, tmp_path / "a.csv", lambda *_: None)) == 3
     assert beats(finish(dataset, (ImageDraft(str(at)) for at in range(MANY)))) == 3

@@ -239,3 +239,10 @@ def test_what_is_written_is_read_again(tmp_path_factory, dataset):
     write_files(folder, dict.fromkeys((image.path for image in dataset.images), b"x"))
     found = by_path(read("xmp", folder))
     assert found == {image.path: unplaced(image) for image in dataset.images}
+
+
+def test_a_folder_is_recognised_by_any_of_its_sidecars(tmp_path):
+    write_files(tmp_path, {f"{at}.jpg.xmp": "<broken" for at in range(3)})
+    assert not FORMATS["xmp"].recognises(tmp_path)
+    write_files(tmp_path, {"z.jpg.xmp": "<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"})
+    assert FORMATS["xmp"].recognises(tmp_path)

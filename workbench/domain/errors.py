@@ -160,7 +160,7 @@ def reason_of(error: Exception) -> str:
     that the error was raised with, the reason of an error of the system by its number, or else the
     first line of its text, without error numbers, file names and full stop."""
     known = error.sentence.values.get("reason") if isinstance(error, KnownError) else None
-    if isinstance(known, Message):
+    if isinstance(known, str):
         return known
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]

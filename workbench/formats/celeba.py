@@ -175,7 +175,10 @@ class _FaceRows:
         name, (value,) = _row(text, 1)
         if value not in ("0", "1", "2"):
             raise ValueError(Message("“{text}” is not 0, 1 or 2", text=value))
-        self._image(name).part = PARTS[int(value)]
+        image, part = self._image(name), PARTS[int(value)]
+        if image.part not in (None, part):
+            raise ValueError(Message("the image is in two parts of the split"))
+        image.part = part
 
     def add_identity(self, _line: int, text: str) -> None:
         """A row of identity_CelebA.txt."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.domain.datasets import Dataset
-from workbench.domain.text import Message
-from workbench.formats.published import Heartbeats, Unlisted, reject, text_of, unlisted_remark
+from workbench.formats.published import Heartbeats, Unlisted, reject, unlisted_remark
+from workbench.formats.rows import open_table
 
 
 def read_table(
@@ -17,35 +15,21 @@ def read_table(
 ) -> Heartbeats:
     """Call `use` with the line and the cells of each row, by column; blank rows are left out.
 
-    Rows for which it raises ValueError, or that have not as many cells as the first row, are
-    rejected with the reason; those that are `Unlisted` are counted in a remark. Raises KnownError
-    if the file cannot be read.
+    Rows for which it raises ValueError, or that are malformed, are rejected with the reason; those
+    that are `Unlisted` are counted in a remark. Raises KnownError if the file cannot be read.
     """
-    reader = csv.reader(io.StringIO(text_of(dataset, path), newline=""))
-    header: list[str] = []
-    rows = unlisted = 0
-    while True:
-        rows += 1
-        if rows % 512 == 1:
+    table = open_table(path, "" if dataset.guessed else dataset.encoding)
+    if table.guessed:
+        dataset.encoding, dataset.guessed = table.encoding, True
+    table.rejected = dataset.rejected  # in the order of their lines
+    unlisted = 0
+    for count, (line, cells) in enumerate(table):
+        if count % 512 == 0:
             yield
         try:
-            cells = next(reader)
-            if header and any(cell.strip() for cell in cells):
-                use(reader.line_num, _by_column(header, cells))
-            header = header or [cell.strip() for cell in cells]
+            use(line, dict(zip(table.header, cells, strict=True)))
         except Unlisted:
             unlisted += 1
-        except (ValueError, csv.Error) as error:
-            reject(dataset, path.name, reader.line_num, error)
-        except StopIteration:
-            break
+        except ValueError as error:
+            reject(dataset, path.name, line, error)
     dataset.remarks += unlisted_remark(path.name, unlisted)
-
-
-def _by_column(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    if len(cells) != len(header):
-        reason = Message(
-            "the row has {found} values instead of {count}", found=len(cells), count=len(header)
-        )
-        raise ValueError(reason)
-    return dict(zip(header, cells, strict=True))

@@ -180,7 +180,10 @@ class _CubTables:
         key, flag = fields(text, 2)
         if flag not in ("0", "1"):
             raise ValueError(Message("“{text}” is not 0 or 1", text=flag))
-        self._image(key).part = Part.TRAIN if flag == "1" else Part.TEST
+        image, part = self._image(key), Part.TRAIN if flag == "1" else Part.TEST
+        if image.part not in (None, part):
+            raise ValueError(Message("the image is in two parts of the split"))
+        image.part = part
 
     def add_box(self, _line: int, text: str) -> None:
         """A row of bounding_boxes.txt."""

@@ -33,6 +33,7 @@ from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
 from workbench.files import read_regular, write_whole
 from workbench.formats.base import WriteOptions
+from workbench.formats.text import is_damaged, read_text
 from workbench.formats.xml_files import parse_xml
 
 Heartbeats = Generator[None, None, None]
@@ -95,17 +96,13 @@ def finish(dataset: Dataset, drafts: Iterable[ImageDraft]) -> Heartbeats:
 def text_of(dataset: Dataset, path: Path) -> str:
     """Content of a text file of a dataset, in its encoding if the user chose one.
 
-    Otherwise it is UTF-8 or else Latin-1, which the dataset then has as a guess. Raises KnownError.
+    Otherwise it is detected; if it had to be guessed, the dataset then has it as a guess. Single
+    lines may be damaged (see `is_damaged`). Raises KnownError.
     """
-    data = read_regular(path)
-    if dataset.encoding and not dataset.guessed:
-        with parsing(path):
-            return data.decode(dataset.encoding).removeprefix("\ufeff")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        dataset.encoding, dataset.guessed = "latin-1", True
-        return data.decode("latin-1")
+    found = read_text(path, "" if dataset.guessed else dataset.encoding)
+    if found.guessed:
+        dataset.encoding, dataset.guessed = found.encoding, True
+    return found.content
 
 
 def lines_of(dataset: Dataset, path: Path) -> Iterator[tuple[int, str]]:
@@ -135,6 +132,8 @@ def read_rows(dataset: Dataset, path: Path, use: Callable[[int, str], None]) -> 
         if number % 512 == 1:
             yield
         try:
+            if is_damaged(line):
+                raise ValueError(Message("the line has bytes that are not text"))
             use(number, line)
         except Unlisted:
             unlisted += 1

@@ -46,12 +46,15 @@ def read_xml(path: Path, tag: str, title: str) -> Element:
     return root
 
 
+def refuse_document_type(*_declaration: str | int | None) -> None:
+    """Raise ValueError: a document type may define entities, or lie in another file."""
+    raise ValueError(Message("it has a document type, which may contain harmful entities"))
+
+
 class _WithoutDocumentType(TreeBuilder):
     """Builds the elements of documents that declare nothing."""
 
-    def doctype(self, *_declaration: str | None) -> None:
-        """Refuse a document type: it may define entities, or lie in another file."""
-        raise ValueError(Message("it has a document type, which may contain harmful entities"))
+    doctype = staticmethod(refuse_document_type)
 
 
 def parse_xml(data: bytes) -> Element:

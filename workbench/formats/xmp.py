@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
@@ -42,10 +43,12 @@ from workbench.formats.published import (
     writable_images,
     xml_of,
 )
+from workbench.formats.xml_files import refuse_document_type
 
 ENDING = ".xmp"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LEVELS = 2  # of folders that are looked at to recognise a dataset
+_TRIED = 20  # sidecars that are looked at for that
 _NEW = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n <rdf:RDF xmlns:rdf="{rdf}">\n'
     '  <rdf:Description rdf:about="">\n  </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n'
@@ -84,8 +87,7 @@ class XmpSidecars(DatasetFormat):
 
     def recognises(self, path: Path) -> bool:
         with suppress(OSError, ValueError):
-            first = next(glimpsed(path, ENDING, LEVELS), None)
-            return first is not None and b":xmpmeta" in regular_bytes(first, 4096)
+            return any(map(_has_xmp, islice(glimpsed(path, ENDING, LEVELS), _TRIED)))
         return False
 
     def read(self, path: Path, options: ReadOptions) -> Reading:
@@ -126,6 +128,12 @@ class XmpSidecars(DatasetFormat):
             except (KnownError, ValueError, expat.ExpatError):
                 unchanged += 1
         return [*messages, *_unwritten(unwritten, unchanged), *losses(images, self.carries)]
+
+
+def _has_xmp(file: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return b":xmpmeta" in regular_bytes(file, 4096)
+    return False
 
 
 def _unwritten(labels: int, sidecars: int) -> Iterator[Message]:
@@ -296,7 +304,7 @@ class _Sidecar:
         self._lists: list[_Place] = []
         self._description: _Place | None = None
         self._parser = parser = expat.ParserCreate(namespace_separator=" ")
-        parser.StartDoctypeDeclHandler = self._refuse
+        parser.StartDoctypeDeclHandler = refuse_document_type
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._finish
         parser.DefaultHandler = self._content
@@ -346,9 +354,6 @@ class _Sidecar:
     def _content(self, _text: str) -> None:
         if self._open:
             self._open[-1].has_content = True
-
-    def _refuse(self, *_declaration: str | int | None) -> None:
-        raise ValueError(Message("it has a document type declaration"))
 
 
 FORMATS.register(XmpSidecars())

@@ -36,8 +36,11 @@ from workbench.files import unusable
 from workbench.folders import NOT_UTF8, is_printable, printable
 from workbench.formats import recognised
 from workbench.formats.class_folders import labels_of_folders, part_level
+from workbench.formats.image_paths import first_entries
 
 NO_REMARK = Message("")
+_LABEL_ENDINGS = (".csv", ".tsv", ".xlsx", ".json", ".xml")  # of files that may have labels
+_TRIED = 20  # of these files in a folder
 LIST = "list"  # the format of lists, whose labels have no set of their own
 
 
@@ -251,7 +254,8 @@ def _plan_folder(path: Path, levels: tuple[str, ...]) -> Generator[None, None, P
     `levels` are the label sets that folders name, the outer one first, "" for none.
     """
     found = yield from search(path)
-    plan = SourcePlan(path, Origin.FOLDER, sets={name: name for name in levels if name})
+    sets = {name: name for name in levels if name}
+    plan = SourcePlan(path, Origin.FOLDER, sets=sets, decisions=tuple(_unread_labels(path)))
     planned = PlannedSource(plan, path, skipped=found.skipped)
     named: dict[str, None] = {}
     for name, naming, part in folders_above(path, found.images):
@@ -271,6 +275,18 @@ def _folders_offered(path: Path, folders: Iterable[str]) -> Decision:
     some = ", ".join(islice(folders, SAMPLES))
     text = Message("the names of its folders ({folders}, …) are not imported", folders=some)
     return Decision(path.name, text, DecisionKind.FOLDERS, suggested=IMPORTABLE_SETS[0])
+
+
+def _unread_labels(path: Path) -> Iterator[Decision]:
+    """Remarks on files in a folder that seem to have labels, but are not read with its images."""
+    files = (one for one in first_entries(path) if one.name.lower().endswith(_LABEL_ENDINGS))
+    for one in islice(files, _TRIED):
+        file = Path(one.path)
+        if is_printable(one.name) and file.is_file() and recognised(file):
+            yield Decision(
+                one.name,
+                Message("it seems to have labels; import it by itself to give them to the images"),
+            )
 
 
 def folders_above(
