@@ -75,3 +75,14 @@ def test_a_relative_path_is_first_one_from_a_source():
 def test_a_relative_path_from_two_sources_is_ambiguous():
     index = PathIndex([("/a/1.jpg", 1), ("/b/1.jpg", 2)], ("/a", "/b"))
     assert index.find("images/1.jpg") == [1, 2]
+
+
+def test_decomposed_characters_are_those_that_are_composed():
+    index = PathIndex([("x/Ha\u0308her.png", 1), ("y/Möwe.png", 2), ("y/Mo\u0308we.png", 3)])
+    assert index.find("x/Häher.png") == [1]
+    assert index.find("Häher") == [1]
+    assert index.find("Möwe.png") == [2]
+    assert index.find("Mo\u0308we.png") == [3]
+    assert index.find("M\u00f6we.jpg") == []
+    both = PathIndex([("a/Mo\u0308\u0323we.png", 1), ("a/Mo\u0323\u0308we.png", 2)])
+    assert both.find("M\u1ecd\u0308we.png") == [1, 2]

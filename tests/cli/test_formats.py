@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from workbench.cli.command import run
+from workbench.cli.imports import change_of
+from workbench.domain.import_reports import Decision, DecisionKind
+from workbench.domain.text import Message
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "path\tcategory\tview\na.png\tgreat owl\tleft\nb.png\tduck\tfront\n"
@@ -127,3 +130,11 @@ def test_labels_that_a_folder_cannot_have_are_refused(command, birds, capsys):
     shown = capsys.readouterr().err
     assert "birds is a folder of images without a table: it has no labels called folder." in shown
     assert "--category-from folder" in shown
+
+
+def test_options_that_change_a_decision_can_be_pasted_into_a_shell():
+    value = Message("")
+    offered = Decision("t.csv", value, DecisionKind.NOT_IMPORTED, "label 2", "label 2")
+    assert change_of(offered).endswith("--labels 'label 2=label 2'")
+    unnamed = Decision("t.json", value, DecisionKind.LABEL_SET)
+    assert change_of(unnamed).endswith("--labels =…")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,12 +126,13 @@ def print_report(out: Output, report: ImportReport) -> None:
 
 def change_of(decision: Decision) -> str:
     """The option that changes a decision; "" if there is none."""
+    own = shlex.quote(decision.own) if decision.own else ""
     return {
         DecisionKind.FORMAT: "Another format: --format",
         DecisionKind.ENCODING: "Another encoding: --encoding",
-        DecisionKind.LABEL_SET: f"Another label set: --labels {decision.own}=…",
-        DecisionKind.NOT_IMPORTED: "To import it as labels: "
-        f"--labels {decision.own}={decision.suggested}",
+        DecisionKind.LABEL_SET: f"Another label set: --labels {own}=…",
+        DecisionKind.NOT_IMPORTED: "To import it as labels: --labels "
+        + shlex.quote(f"{decision.own}={decision.suggested}"),
         DecisionKind.FOLDERS: f"To import them as labels: --{decision.suggested}-from folder",
     }.get(decision.kind, "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
@@ -22,7 +23,8 @@ class PathIndex(Generic[K]):
     In this order, a written path means: the known path equal to it, from one of the `bases` if it
     is relative; the paths that end with it; if it is absolute, as on another computer, those that
     share the most folders at its end. A written name without a known extension also means the file
-    with that name and any extension.
+    with that name and any extension. If none is found, composed and decomposed characters are the
+    same, as systems write names differently.
     """
 
     def __init__(self, known: Iterable[tuple[str, K]], bases: Iterable[str] = ()) -> None:
@@ -30,6 +32,7 @@ class PathIndex(Generic[K]):
         self._by_path: dict[str, K] = {}
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] | None = None
+        self._composed: tuple[PathIndex[str], dict[str, list[str]]] | None = None
         for name, key in known:
             path = name.replace("\\", "/")
             if path not in self._by_path:
@@ -57,14 +60,31 @@ class PathIndex(Generic[K]):
     def find_as_written(self, written: str) -> list[K]:
         """Like `find`, but with all folders as they are written."""
         clean = _clean(written)
+        found = self.find_exactly(clean)
+        return found if found or clean.isascii() else self._composed_alike(clean)
+
+    def find_exactly(self, clean: str) -> list[K]:
+        """`find` for a path with forward slashes, with its characters as they are."""
         if clean in self._by_path:
             return [self._by_path[clean]]
         inside = [f"{base}/{clean}" for base in self._bases]
-        if found := [self._by_path[path] for path in inside if path in self._by_path]:
-            return list(dict.fromkeys(found))
+        if keys := [self._by_path[path] for path in inside if path in self._by_path]:
+            return list(dict.fromkeys(keys))
         alike = self._by_name.get(clean.rsplit("/", 1)[-1], [])
         found = _ending(alike, clean) or self._without_extension(clean)
         return list(dict.fromkeys(self._by_path[path] for path in found))
+
+    def _composed_alike(self, clean: str) -> list[K]:
+        """Keys of the paths that `find_exactly` would find if all characters were composed."""
+        if self._composed is None:
+            paths: dict[str, list[str]] = {}
+            for path in self._by_path:
+                paths.setdefault(unicodedata.normalize("NFC", path), []).append(path)
+            bases = [unicodedata.normalize("NFC", base) for base in self._bases]
+            self._composed = PathIndex(((path, path) for path in paths), bases), paths
+        index, paths = self._composed
+        alike = index.find_exactly(unicodedata.normalize("NFC", clean))
+        return list(dict.fromkeys(self._by_path[one] for path in alike for one in paths[path]))
 
     def _without_extension(self, clean: str) -> Sequence[str]:
         if self._by_stem is None:
