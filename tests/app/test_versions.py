@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -13,8 +14,9 @@ from workbench.app.labels.labelling import assign
 from workbench.app.results.run_columns import run_object
 from workbench.app.training.preparing import prepare, prepare_task
 from workbench.app.training.splitting import split
-from workbench.app.versions import changes_csv, compare_task, create_task, go_back_task
+from workbench.app.versions import compare_task, create_task, go_back_task, save_changes
 from workbench.domain.errors import ValueRefused
+from workbench.domain.labels import Label, LabelSet
 from workbench.domain.splits import SplitPlan
 
 
@@ -29,7 +31,7 @@ def names(session):
     return [version.name for version in session.versions.all()]
 
 
-def test_going_back_is_announced_as_one_edit(session):
+def test_going_back_is_announced_as_one_edit(session, tmp_path):
     ids = fill(session.store, 3)
     assign(session, ids[:1], "view", "front")
     assert isinstance(run_here(create_task(session, "good", "note")), Done)
@@ -40,9 +42,23 @@ def test_going_back_is_announced_as_one_edit(session):
     assert [changes.labelled for changes in seen] == [frozenset(ids[1:])]
     assert session.undo() == "Go back to version “good”"
     found = run_here(compare_task(session, "good")).value
-    assert changes_csv(found).splitlines()[1:] == [
+    path = tmp_path / "changes.csv"
+    assert save_changes(found, path) == []
+    assert path.read_text(encoding="utf-8").splitlines()[1:] == [
         f"label,added,a/image {number}.jpg,view,,back,human,hash{number}" for number in (1, 2)
     ]
+
+
+def test_saved_differences_run_no_formula_in_a_spreadsheet(session, tmp_path):
+    ids = fill(session.store, 1)
+    run_here(create_task(session, "good"))
+    session.store.labels.save_set(LabelSet("view", (Label("=1+1"),)))
+    assign(session, ids, "view", "=1+1")
+    path = tmp_path / "changes.csv"
+    (note,) = save_changes(run_here(compare_task(session, "good")).value, path)
+    assert "begin as formulas do" in str(note)
+    with path.open(encoding="utf-8", newline="") as file:
+        assert "'=1+1" in {row["after"] for row in csv.DictReader(file)}
 
 
 def test_a_name_is_refused_before_the_job_and_when_it_is_stored(session):

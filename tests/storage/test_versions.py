@@ -345,6 +345,21 @@ def test_going_back_keeps_who_gave_a_label_and_when(project):
     assert len(project.annotators.decisions("view")) == 1
 
 
+def test_going_back_behind_a_rename_keeps_who_gave_a_label_and_when(project):
+    ids = fill(project, 3, [("category", "owl")])
+    project.labels.annotator = "ada"
+    with project.edit("Label"):
+        project.labels.assign(ids, "category", "owl")
+    make(project, "good")
+    before = project.labels.values()
+    times = [one.made_at for id_ in ids for one in project.labels.history(id_) if not one.ended_at]
+    project.labels.save_set(LabelSet("category", (Label("Owl"),)), {"owl": "Owl"})
+    go_back(project, "good")
+    assert project.labels.values() == before
+    now = [one.made_at for id_ in ids for one in project.labels.history(id_) if not one.ended_at]
+    assert now == times
+
+
 def test_an_image_that_comes_back_is_found_at_its_re_linked_source(project, tmp_path):
     ids = fill(project, 2)
     make(project, "good")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.app.jobs import JobResult, Outcome, Steps, Task, applying
-from workbench.app.results.result_tables import to_csv
 from workbench.app.session import Session
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError
@@ -25,7 +24,8 @@ from workbench.domain.versions import (
     checked_version_name,
     compare_versions,
 )
-from workbench.files import write_whole, writing
+from workbench.files import writing
+from workbench.formats.rows import write_rows
 from workbench.storage.project import Project
 from workbench.storage.versions import VersionDraft
 
@@ -180,15 +180,13 @@ def images_of(session: Session, changes: Iterable[VersionChange]) -> dict[str, i
     return {hash_: known[hash_] for hash_ in hashes if hash_ in known}
 
 
-def changes_csv(changes: Iterable[VersionChange]) -> str:
-    """Differences as CSV text, with the columns of CHANGE_HEAD."""
-    return to_csv(CHANGE_HEAD, map(change_cells, changes))
+def save_changes(changes: Iterable[VersionChange], path: Path) -> list[Message]:
+    """Write differences with the columns of CHANGE_HEAD, as CSV, TSV or Excel by the extension.
 
-
-def save_changes(changes: Iterable[VersionChange], path: Path) -> None:
-    """Write differences as a CSV file. Raises KnownError if it cannot be written."""
+    Returns notes on what was changed for spreadsheets. Raises KnownError if it cannot be written.
+    """
     with writing(path):
-        write_whole(path, changes_csv(changes).encode())
+        return write_rows(path, [CHANGE_HEAD, *map(change_cells, changes)])
 
 
 def version_of_run(store: Project, draft: VersionDraft | str) -> str:

@@ -138,8 +138,10 @@ def _compare(out: Output, session: Session, names: tuple[str, str], path: Path |
     counts = {f"{thing} {how}": n for (thing, how), n in count_changes(changes).items()}
     out.table(("", "count"), list(counts.items()) or [("differences", 0)])
     if path is not None:
-        save_changes(changes, path)
+        notes = save_changes(changes, path)
         out.print(f"{len(changes)} differences written to {path}")
+        for note in notes:
+            out.print(str(note))
     else:
         out.table(CHANGE_HEAD, [change_cells(change) for change in changes[:SHOWN]])
         if len(changes) > SHOWN:

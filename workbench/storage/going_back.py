@@ -34,9 +34,10 @@ _GIVEN = "a.id, a.image, a.crop, s.name, l.name, a.author, a.confidence, coalesc
 _CURRENT_LABELS = f"SELECT {_GIVEN} coalesce(a.role, 0) FROM {SOME_LABELS} a{NAMED_LABELS}"  # noqa: S608
 # Earlier labels, without opinions, which were never the current ones (see `Annotators`).
 _ENDED_LABELS = (
-    f"SELECT {_GIVEN} coalesce(a.role, 0) FROM json_each(?1) w JOIN annotation a"  # noqa: S608
+    f"SELECT l.removed, a.made_at, {_GIVEN} coalesce(a.role, 0)"  # noqa: S608
+    " FROM json_each(?1) w JOIN annotation a"
     f" ON a.image = w.value AND a.ended_at IS NOT NULL AND a.ended_at <> a.made_at{NAMED_LABELS}"
-    " WHERE NOT l.removed ORDER BY a.id"
+    " ORDER BY a.id"
 )
 _LABEL_ROWS = (
     "SELECT s.name, l.name, s.id, l.id FROM label l"
@@ -174,12 +175,17 @@ class GoingBack:
     def _restore_labels(self, wanted: Mapping[int, VersionImage], made_at: float) -> None:
         """End the labels of these images that a version has not, and bring back those that it has.
 
-        An ended label gets its row back, with the time at which it was given; others are as old as
-        the version, `made_at`.
+        An ended label gets its row back, with the time at which it was given. Others have that of
+        the label in place of which they come back, as after a change of names, or else `made_at`,
+        that of the version.
         """
         ids = (listed(wanted),)
         present = {tuple(key): id_ for id_, *key in self._db.rows(_CURRENT_LABELS, ids)}
-        ended = {tuple(key): id_ for id_, *key in self._db.rows(_ENDED_LABELS, ids)}
+        ended, times = {}, {}
+        for removed, made, id_, *key in self._db.rows(_ENDED_LABELS, ids):
+            times[_without_label(key)] = made
+            if not removed:
+                ended[tuple(key)] = id_
         crops = self._crops(wanted)
         target = {
             (image, crop, *msgspec.structs.astuple(label))
@@ -198,13 +204,18 @@ class GoingBack:
             f"UPDATE annotation SET ended_at = NULL {chosen}",  # noqa: S608
             (listed(ended[key] for key in missing & ended.keys()),),
         )
-        self._insert_labels(sorted(missing - ended.keys(), key=str), int(made_at * 1e6))
+        version = int(made_at * 1e6)
+        self._insert_labels(
+            (key, times.get(_without_label(key), version))
+            for key in sorted(missing - ended.keys(), key=str)
+        )
 
-    def _insert_labels(self, labels: Iterable[tuple[Any, ...]], made_at: int) -> None:
+    def _insert_labels(self, labels: Iterable[tuple[tuple[Any, ...], int]]) -> None:
+        """Insert labels, each with its time in microseconds."""
         rows = {(name, label): ids for name, label, *ids in self._db.rows(_LABEL_ROWS)}
         people: dict[str, int | None] = {"": None}
         found = []
-        for image, crop, name, label, author, confidence, person, role in labels:
+        for (image, crop, name, label, author, confidence, person, role), made_at in labels:
             if person not in people:
                 people[person] = self._annotators.ensure(person)
             what = (image, crop, *rows[name, label], author, confidence)
@@ -221,6 +232,11 @@ class GoingBack:
             return
         members = {ids[hash_]: PARTS[code] for hash_, code in target.parts.items()}
         self._splits.make(target.split.plan, members, target.split.name)
+
+
+def _without_label(key: Sequence[Any]) -> tuple[Any, ...]:
+    """Image, crop, label set, author, confidence, annotator and role of a label."""
+    return (*key[:3], *key[4:])
 
 
 def _labels_of(

@@ -377,7 +377,8 @@ class VersionsDialog(Dialog):
         )
         if chosen:
             with self._context.reporting_errors():
-                save_changes(self.changes, Path(chosen))
+                for note in save_changes(self.changes, Path(chosen)):
+                    self.summary.setText(tr(note))
 
     def _show_failure(self, failure: Failed) -> None:
         self.summary.setText(tr(failure.text))
