@@ -11,8 +11,9 @@ from tests.fixtures.stored_images import fill, found
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, run_here, run_to_end
 from workbench.app.training.grouping import group_steps
-from workbench.app.training.splitting import split, split_report
+from workbench.app.training.splitting import split, split_remarks, split_report, split_task
 from workbench.domain.errors import ValueRefused
+from workbench.domain.reports import Note
 from workbench.domain.splits import GroupBy, Grouping, SplitPlan
 
 
@@ -117,3 +118,32 @@ def test_no_group_is_divided_and_the_difference_is_reported(session):
         assert all(len(found) == 1 for found in of_folder.values())
     (remark, _) = split_report(session).remarks()
     assert remark == "The train part has 60.0 % of the images instead of 50.0 %."
+
+
+def notes_of(session, plan):
+    """The notes of drawing a split, and whether each is a warning."""
+    steps = []
+    assert isinstance(run_here(split_task(session, plan), steps.append), Done)
+    return [(str(note.text), note.warning) for note in steps if isinstance(note, Note)]
+
+
+def test_groups_and_images_without_one_are_reported(nests):
+    rule = Grouping(GroupBy.PATTERN, r"_(7)")
+    assert notes_of(nests, SplitPlan(0.5, 0.0, 0.5, grouping=rule)) == [
+        ("1 group of several images, of at most 2.", False),
+        ("The paths of 3 images do not match; each is a group of its own.", True),
+    ]
+    rule = Grouping(GroupBy.TIME, number=5)
+    none, alone = notes_of(nests, SplitPlan(0.5, 0.0, 0.5, grouping=rule))
+    assert none == ("No images form a group: the split is drawn as without groups.", True)
+    assert alone == ("5 images have no capture time; each is a group of its own.", True)
+
+
+def test_what_folds_do_not_hold_is_reported_for_each(nests):
+    for image in nests.images.ids().tolist():
+        nests.store.labels.assign([image], "view", "front" if image < 4 else "left")
+    rule = Grouping(GroupBy.FOLDER, number=1)
+    split(nests, SplitPlan(1.0, 0.0, 0.0, grouping=rule, folds=2))
+    remarks = list(map(str, split_remarks(nests)))
+    assert "Fold 1: Labels of view without training images: front." in remarks
+    assert "Fold 2: Labels of view without training images: left." in remarks

@@ -195,3 +195,36 @@ def test_the_name_of_the_annotator_goes_along(labelled, other, tmp_path, suffix)
     }
     assert by_name == {"left": "Zo\u00eb", "open": "Zo\u00eb"}
     assert {one.annotator for one in other.store.labels.current()} == {"", "Zo\u00eb"}
+
+
+def test_one_list_for_each_part_is_one_split(labelled, tmp_path):
+    source = tmp_path / "src"
+    for name, line in (
+        ("train", "owl/鸟 0.png"),
+        ("val", "owl/鸟 2.png"),
+        ("test", "duck/鸟 1.png"),
+    ):
+        file = source / f"{name}.txt"
+        file.write_text(line + "\n", encoding="utf-8")
+        found = import_labels(labelled, file)
+        assert any("as its name says" in str(one.text) for one in found.decisions)
+    current = labelled.splits.current()
+    assert (current.name, current.plan) == ("src", None)
+    assert labelled.splits.counts() == dict.fromkeys(Part, 1)
+
+
+def test_a_list_of_another_name_gives_no_part(labelled, tmp_path):
+    file = tmp_path / "src" / "birds.txt"
+    file.write_text("owl/鸟 0.png\n", encoding="utf-8")
+    before = labelled.splits.current()
+    import_labels(labelled, file)
+    assert labelled.splits.current() == before
+
+
+def test_a_coco_file_of_a_part_gives_it(labelled, tmp_path):
+    file = tmp_path / "src" / "instances_val.json"
+    images = [{"id": 1, "file_name": "owl/鸟 0.png"}]
+    file.write_text(json.dumps({"images": images, "categories": [], "annotations": []}))
+    import_labels(labelled, file)
+    assert labelled.splits.current().name == "instances"
+    assert labelled.splits.counts()[Part.VALIDATION] == 1

@@ -246,7 +246,7 @@ def test_splits_are_listed_chosen_renamed_and_deleted(command, birds):
     names = [(one["name"], one["current"]) for one in listed["splits"]]
     assert (code, names) == (
         0,
-        [("cv: fold 1 of 2", True), ("cv: fold 2 of 2", False), ("first", False)],
+        [("cv: fold 1 of 2", True), ("cv: fold 2 of 2", False)],
     )
     code, listed = command("split", birds, "--use", "first", "--rename", "first", "main")
     assert [one["name"] for one in listed["splits"] if one["current"]] == ["main"]
@@ -560,3 +560,16 @@ def test_the_demo_writes_into_no_project(command, birds):
     assert code == 2
     assert refused["error"].endswith("is not a valid value for DIR.")
     assert not (birds.with_suffix(".workbench") / "source").exists()
+
+
+def test_folds_are_deleted_by_their_common_name_and_undone(command, birds):
+    command("split", birds, "--name", "first")
+    command("split", birds, "--folds", "2", "--seed", "3")
+    code, listed = command("split", birds, "--delete", "2 folds · 3")
+    assert [one["name"] for one in listed["splits"]] == ["first"]
+    command("undo", birds)
+    code, listed = command("split", birds, "--list")
+    assert len(listed["splits"]) == 3
+    code, refused = command("split", birds, "--folds", "700")
+    assert code == 2
+    assert "for 700 folds" in refused["error"]

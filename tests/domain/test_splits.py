@@ -14,10 +14,12 @@ from workbench.domain.splits import (
     Part,
     SplitPlan,
     k_folds,
+    part_in_name,
     part_named,
     report_split,
     shares,
     stratified_split,
+    without_part,
 )
 
 fractions = st.tuples(*(st.integers(0, 20),) * 4).filter(lambda f: f[0] > 0)
@@ -275,3 +277,20 @@ def test_a_report_shows_fractions_that_groups_do_not_allow():
 )
 def test_words_name_parts_in_any_case(part, words):
     assert [part_named(word) for word in words] == [part] * len(words)
+
+
+@pytest.mark.parametrize(
+    ("stem", "part", "rest"),
+    [
+        ("train", Part.TRAIN, ""),
+        ("CUB_Train", Part.TRAIN, "cub"),
+        ("instances_val2017", Part.VALIDATION, "instances_2017"),
+        ("testing-set", Part.TEST, "set"),
+        ("train_test_split", None, "split"),
+        ("trainval", None, "trainval"),
+        ("labels", None, "labels"),
+    ],
+)
+def test_the_name_of_a_file_may_name_a_part(stem, part, rest):
+    assert part_in_name(stem) is part
+    assert without_part(stem) == rest

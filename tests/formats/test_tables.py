@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
@@ -178,7 +179,7 @@ def test_numbers_that_are_no_labels_are_not_offered(tmp_path: Path) -> None:
     rows = [f"{i}.jpg,{i % 3},{i},{0.5 + i / 7},{i % 5},{(i % 2) / 2},human" for i in range(40)]
     rows.append("x.jpg,1,99,nan,0,0.5,model")
     text = "\n".join(["path,grade,serial,sharpness,fold,exposure,author", *rows])
-    assert list(read(written(tmp_path, "t.csv", text)).sets) == ["grade", "exposure"]
+    assert list(read(written(tmp_path, "t.csv", text)).sets) == ["grade", "fold", "exposure"]
 
 
 def test_two_columns_of_one_name_are_two_sets(tmp_path: Path) -> None:
@@ -249,6 +250,37 @@ def test_other_words_in_a_column_of_parts_are_remarked(tmp_path: Path) -> None:
         "“extra” in the column “split” is no part of a split: 2 images are in no part (lines 3, 5)",
         "“holdout” in the column “split” is no part of a split: 1 image is in no part (line 6)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "parts"),
+    [
+        ("split", "012", ["train", "validation", "test"]),
+        ("part", "312", ["test", "train", "validation"]),
+        ("is_train", "101", ["train", "test", "train"]),
+        ("Is Training Image", ("True", "", "false"), ["train", None, "test"]),
+        ("is_test", "011", ["train", "test", "test"]),
+    ],
+)
+def test_numbers_in_a_column_of_parts_are_read_and_explained(
+    tmp_path: Path, column: str, values: Sequence[str], parts: list[str | None]
+) -> None:
+    rows = "".join(f"{name}.jpg,owl,{value}\n" for name, value in zip("abc", values, strict=True))
+    found = read(written(tmp_path, "t.csv", f"path,label,{column}\n{rows}"))
+    assert [one.part and one.part.value for one in found.images] == parts
+    (remark,) = map(str, found.remarks)
+    assert f"“{column}” gives the parts of a split" in remark
+    assert f"{values[0].lower()} = {parts[0]}" in remark
+    assert list(found.sets) == ["label"]
+
+
+def test_numbers_that_may_mean_several_parts_are_reported(tmp_path: Path) -> None:
+    found = read(written(tmp_path, "t.csv", "path,split\na.jpg,0\nb.jpg,1\n"))
+    assert [one.part for one in found.images] == [None, None]
+    assert "“split” has numbers (0, 1) that do not say which part" in str(found.remarks[0])
+    found = read(written(tmp_path, "t.csv", "path,fold\na.jpg,0\nb.jpg,1\nc.jpg,2\n"))
+    assert [one.part for one in found.images] == [None] * 3
+    assert "“fold” has folds (0, 1, 2)" in str(found.remarks[0])
 
 
 def test_a_column_of_another_name_or_content_has_labels(tmp_path: Path) -> None:

@@ -20,8 +20,11 @@ from workbench.app.training.near_duplicates import duplicates_task, search_notes
 from workbench.app.training.splitting import (
     delete_split,
     find_split,
+    fold_families,
+    folds_name,
     rename_split,
     split,
+    split_remarks,
     split_report,
     split_task,
     use_split,
@@ -37,8 +40,10 @@ from workbench.domain.splits import (
     Grouping,
     Part,
     SplitPlan,
+    StoredSplit,
     shares,
 )
+from workbench.domain.text import Message
 from workbench.domain.values import Json
 
 
@@ -92,7 +97,12 @@ _PROPORTION = ":".join(f"{100 * getattr(DEFAULT_SPLIT, part):.0f}" for part in P
 @click.option("--list", "listing", is_flag=True, help="List the splits.")
 @click.option("--use", "used", metavar="NAME", help="Make a stored split the current one.")
 @click.option("--rename", "renamed", nargs=2, metavar="NAME NEW", help="Rename a split.")
-@click.option("--delete", "deleted", metavar="NAME", help="Delete a split; undo restores it.")
+@click.option(
+    "--delete",
+    "deleted",
+    metavar="NAME",
+    help="Delete a split, or all folds of this name; undo restores it.",
+)
 def split_command(
     out: Output,
     project: Path,
@@ -113,10 +123,18 @@ def split_command(
         if renamed is not None:
             rename_split(session, find_split(session, renamed[0]), renamed[1])
         if deleted is not None:
-            delete_split(session, find_split(session, deleted))
+            _delete(session, deleted)
         if listing or used is not None or renamed is not None or deleted is not None:
             return _list_splits(session, out)
         return _draw_split(session, out, **drawing)
+
+
+def _delete(session: Session, name: str) -> None:
+    """Delete a split, or all folds of this common name, as one edit."""
+    chosen = fold_families(session).get(name) or [find_split(session, name)]
+    with session.edit(Message("Delete split {name}", name=name)):
+        for one in chosen:
+            delete_split(session, one)
 
 
 def _draw_split(
@@ -151,9 +169,13 @@ def _draw_split(
         split(session, plan, names, name)
     else:
         carry_out(split_task(session, plan, names, name))
-    if folds:
-        return _list_splits(session, out)
     current = session.splits.current()
+    if folds and current is not None:
+        remarks = split_remarks(session)
+        for remark in remarks:
+            out.warn(f"warning: {remark}")
+        made = fold_families(session)[folds_name(current)]
+        return _list_splits(session, out, made) | {"remarks": list(map(str, remarks))}
     return _print_split(session, out) | {"seed": seed, "name": current.name if current else ""}
 
 
@@ -197,8 +219,11 @@ def _print_split(session: Session, out: Output) -> dict[str, Json]:
     }
 
 
-def _list_splits(session: Session, out: Output) -> Result:
-    splits = session.splits.all()
+def _list_splits(
+    session: Session, out: Output, chosen: Sequence[StoredSplit] | None = None
+) -> dict[str, Json]:
+    """Print these splits (None: all)."""
+    splits = session.splits.all() if chosen is None else chosen
     rows = []
     found: list[Json] = []
     for one in splits:

@@ -11,7 +11,7 @@ from workbench.domain.datasets import Carry, Dataset, GivenLabel, ImageRecord, R
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.labels import Author
-from workbench.domain.splits import part_named
+from workbench.domain.splits import PARTS, Part, part_named
 from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
@@ -48,6 +48,13 @@ _PART_COLUMNS = frozenset(
 )
 _SURE_PARTS = frozenset({"split", "part", "set", "subset", "partition"})  # with one known word
 _LISTED_WORDS, _LISTED_LINES = 20, 50  # of a column of parts that are no parts
+# Columns that have 1 for one part and 0 for the other: the part of 1.
+_FLAG_COLUMNS = {
+    **dict.fromkeys(("is_train", "is_training", "is_training_image", "training"), Part.TRAIN),
+    **dict.fromkeys(("is_test", "is_testing", "testing"), Part.TEST),
+}
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_NUMBERED = (("0", "1", "2"), ("1", "2", "3"))  # train, validation and test in a part column
 _NEVER_PATHS = frozenset({"id", "image_id", "img_id", "name", "images"})  # if another column is
 # Columns whose values describe an image or a row, but not what the image shows.
 _NO_LABELS = frozenset(
@@ -57,6 +64,8 @@ _NO_LABELS = frozenset(
 )  # fmt: skip
 _AUTHORS = frozenset(author.value for author in Author)
 _NOTHING = frozenset({"nan", "na", "n/a", "none", "null", "inf", "-inf"})  # among numbers
+_FOLD = "fold"  # a column that may be imported as a label set, to keep its folds
+_SHOWN = 10  # numbers in a remark
 _TRIED = 200  # rows by which a column is judged
 _IDS = 20  # different whole numbers, one in each row, from which they are no labels
 
@@ -68,8 +77,8 @@ class TableFormat(DatasetFormat):
     title = mark("Table")
     about = mark(
         "A header, a column of image paths and a column for each label set. A column with train,"
-        " validation and test gives the parts of a split; columns left, top, right and bottom (or"
-        " xmin, ymin, xmax, ymax, or x, y, width, height) give a box."
+        " validation and test, or 0, 1 and 2, gives the parts of a split; columns left, top, right"
+        " and bottom (or xmin, ymin, xmax, ymax, or x, y, width, height) give a box."
     )
     absolute = True
     endings = (".csv", ".tsv", ".xlsx", ".psv", ".tab")
@@ -116,6 +125,7 @@ class _Columns:
     path: int
     sets: list[tuple[str, int]] = field(default_factory=list)
     part: int | None = None
+    parts: dict[str, Part] = field(default_factory=dict)  # numbers in the part column
     size: tuple[int, int] | None = None
     box: tuple[int, ...] = ()
     sized: bool = False
@@ -136,21 +146,50 @@ class _Columns:
         at, remark = _path_column(table, names, rows, path_column)
         result = cls(at, remarks=[remark] if remark else [])
         result.part = next((i for i in _others(names, at) if _is_part(names[i], i, rows)), None)
+        if result.part is None:
+            result._find_numbered_parts(table.header, names, rows)
         result._find_boxes(names, rows)
         result._find_sets(table.header, names, rows)
         result._remark_on_parts(table.header, rows)
         result.hash = _index(names, "hash")
-        if len(result.sets) == 1:
+        if sum(name != _FOLD for name, _ in result.sets) == 1:
             result.confidence = _index(names, "confidence")
             result.annotator = _index(names, "annotator")
         return result
+
+    def _find_numbered_parts(
+        self, header: Sequence[str], names: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """Find a column that has numbers for parts; remark on one whose numbers are unclear."""
+        for i in _others(names, self.path):
+            values = {value.lower() for value in _values(i, rows)}
+            if not values or self.part is not None:
+                continue
+            if (one := _FLAG_COLUMNS.get(names[i])) and values <= _FLAGS.keys():
+                other = Part.TEST if one is Part.TRAIN else Part.TRAIN
+                self._use_parts(i, header[i], {v: one if _FLAGS[v] else other for v in values})
+            elif names[i] in _PART_COLUMNS and all(value.isdecimal() for value in values):
+                numbers = next((some for some in _NUMBERED if values == set(some)), None)
+                if numbers is not None and names[i] != _FOLD:
+                    self._use_parts(i, header[i], dict(zip(numbers, PARTS, strict=True)))
+                else:
+                    self.remarks.append(_unclear_numbers(header[i], names[i], sorted(values)))
+
+    def _use_parts(self, column: int, title: str, parts: dict[str, Part]) -> None:
+        self.part, self.parts = column, parts
+        meaning = ", ".join(f"{value} = {part}" for value, part in sorted(parts.items()))
+        text = "The column “{column}” gives the parts of a split: {meaning}."
+        self.remarks.append(Message(text, column=title, meaning=meaning))
+
+    def _part(self, cell: str) -> Part | None:
+        return self.parts.get(cell.strip().lower()) if self.parts else part_named(cell)
 
     def _remark_on_parts(self, header: Sequence[str], rows: Sequence[Row]) -> None:
         if self.part is None:
             return
         lines: dict[str, list[int]] = {}
         for line, cells in rows:
-            if (word := cells[self.part].strip()) and part_named(word) is None:
+            if (word := cells[self.part].strip()) and self._part(word) is None:
                 lines.setdefault(word, []).append(line)
         column = header[self.part]
         for word, some in islice(lines.items(), _LISTED_WORDS):
@@ -226,7 +265,7 @@ class _Columns:
         return ImageRecord(
             image_path(path, base),
             labels=() if region else labels,
-            part=None if self.part is None else part_named(cells[self.part]),
+            part=None if self.part is None else self._part(cells[self.part]),
             regions=(region,) if region else (),
             line=line,
             hash="" if self.hash is None else _digest(cells[self.hash]),
@@ -322,9 +361,26 @@ def _is_part(name: str, column: int, rows: Sequence[Row]) -> bool:
     return known > 0 if name in _SURE_PARTS else 2 * known > len(values)
 
 
+def _unclear_numbers(column: str, name: str, values: Sequence[str]) -> Message:
+    numbers = ", ".join(values[:_SHOWN])
+    if name == _FOLD:
+        return Message(
+            "The column “{column}” has folds ({numbers}), which are not imported as splits. Import "
+            "it as a label set instead, and draw as many folds that keep its labels together.",
+            column=column,
+            numbers=numbers,
+        )
+    return Message(
+        "The column “{column}” has numbers ({numbers}) that do not say which part they mean. Write "
+        "train, validation and test instead.",
+        column=column,
+        numbers=numbers,
+    )
+
+
 def _has_labels(name: str, column: int, rows: Sequence[Row]) -> bool:
     """Whether the values of a column may be labels: they are not all different numbers, paths or
-    web addresses, nor the numbers of folds."""
+    web addresses, nor numbers of parts."""
     values = _values(column, rows)
     if not values or _share(column, rows, is_image_name) > 0.5:
         return False
@@ -338,7 +394,7 @@ def _has_labels(name: str, column: int, rows: Sequence[Row]) -> bool:
     different = len(set(values))
     if not all(value is not None and value.is_integer() for value in numbers):
         return 2 * different < len(values)
-    return name not in _PART_COLUMNS and (different < len(values) or different < _IDS)
+    return name not in _PART_COLUMNS - {_FOLD} and (different < len(values) or different < _IDS)
 
 
 def _is_image_file(value: str) -> bool:

@@ -142,7 +142,7 @@ def keypoint_bytes(pixels: Pixels) -> NDArray[np.uint8]:
     for side, image in enumerate((levels, np.ascontiguousarray(levels[:, ::-1]))):
         found = cv2.ORB.create(
             nfeatures=POINTS, edgeThreshold=12, patchSize=24, fastThreshold=8
-        ).detectAndCompute(image, None)  # type: ignore[call-overload]
+        ).detectAndCompute(image, None)
         points, descriptors = found
         order = sorted(range(len(points)), key=lambda at: -points[at].response)[:POINTS]
         for row, at in enumerate(order):

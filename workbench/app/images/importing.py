@@ -27,7 +27,7 @@ from workbench.app.images.import_plan import (
 from workbench.app.jobs import Failed, JobResult, Outcome, Steps, Task, apply_each, applying
 from workbench.app.labels.label_files import keep_report, report_of
 from workbench.app.labels.label_intake import LabelIntake
-from workbench.app.labels.reading import NO_CHOICES, PlacedRecord, ReadChoices
+from workbench.app.labels.reading import NO_CHOICES, PlacedRecord, ReadChoices, split_name
 from workbench.app.session import Session
 from workbench.app.training.splitting import take_split
 from workbench.domain.datasets import ImageRecord
@@ -380,7 +380,8 @@ class _ImportStore:
         with self._session.edit(self.title, joined_to=self._edit):
             self._intake.finish()
             if parts:
-                name = self.result.plans[0].path.name if self.result.plans else str(self.title)
+                plans = self.result.plans
+                name = split_name(plans[0].path) if plans else str(self.title)
                 take_split(self._session, parts, name)
         result = self.result
         result.labelled = self._intake.labelled

@@ -30,6 +30,7 @@ from workbench.app.labels.reading import (
     decisions_about,
     place_of,
     read_dataset,
+    split_name,
 )
 from workbench.app.session import Session
 from workbench.app.training.splitting import take_split
@@ -145,7 +146,7 @@ class _LabelStore:
         with self._session.edit(self._title, joined_to=self._edit):
             self._intake.finish()
             if parts:
-                take_split(self._session, parts, self._file.stem)
+                take_split(self._session, parts, split_name(self._file))
         report = report_of(self._intake, self._title, parts)
         self.result.report = msgspec.structs.replace(
             report,

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from workbench.app.image_files import ARCHIVES
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, DeclaredSet, ImageRecord, place_in
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.import_reports import Decision, DecisionKind
 from workbench.domain.label_names import LabelNames
+from workbench.domain.splits import part_in_name, without_part
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular, unusable
 from workbench.formats import FORMATS, DatasetFormat, ReadOptions, recognised
@@ -126,8 +129,30 @@ def read_dataset(
     dataset = yield from format.read(path, options)
     if dataset.guessed and not choices.encoding:
         raise EncodingUnsure(path, dataset.encoding, samples_of(dataset))
+    _add_part_of_name(path, dataset)
     sets, offered = _choose(dataset, format, choices, known)
     return ReadDataset(dataset, format, sets, offered)
+
+
+def _add_part_of_name(path: Path, dataset: Dataset) -> None:
+    """Put the images of a file such as train.txt into the part that its name names, unless the file
+    itself names parts."""
+    part = part_in_name(path.stem)
+    if part is None or not path.is_file() or any(image.part for image in dataset.images):
+        return
+    dataset.images = [msgspec.structs.replace(image, part=part) for image in dataset.images]
+    text = Message("Its images are in the {part} part, as its name says.", part=part.value)
+    dataset.remarks.append(text)
+
+
+def split_name(path: Path) -> str:
+    """The name of the split that comes with a file or folder: that of train.txt and test.txt is the
+    same one."""
+    if not path.is_file():
+        return path.name
+    if part_in_name(path.stem) is None:
+        return path.stem
+    return without_part(path.stem) or path.resolve().parent.name
 
 
 def _choose(

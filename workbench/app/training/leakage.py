@@ -173,8 +173,8 @@ def _groups(store: Project, split: StoredSplit, pairs: Sequence[Pair]) -> Steps[
     grouping = split.plan.grouping if split.plan is not None else None
     if grouping is not None and grouping.by is not GroupBy.DUPLICATES:
         first: dict[str, int] = {}
-        for image, group in (yield from group_steps(store, grouping)).items():
-            links.append((first.setdefault(group, image), image))
+        for image, kept in (yield from group_steps(store, grouping)).items():
+            links.append((first.setdefault(kept, image), image))
     group_of = linked(links)
     wanted = {group_of[one] for one, _ in pairs}
     found: dict[int, list[int]] = defaultdict(list)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,9 +14,12 @@ from workbench.app.session import Session
 from workbench.app.training.grouping import group_steps
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import LabelSet, Subject
+from workbench.domain.reports import Note
 from workbench.domain.splits import (
     STRATA,
     Classes,
+    GroupBy,
+    Grouping,
     Part,
     SplitPlan,
     SplitReport,
@@ -25,7 +28,7 @@ from workbench.domain.splits import (
     report_split,
     stratified_split,
 )
-from workbench.domain.text import Message, mark
+from workbench.domain.text import Message, counted, mark
 from workbench.storage.project import Project
 
 _JOINING = re.compile(r"[\\/+,]")  # separators of labels in a stratum, and their escape
@@ -149,11 +152,29 @@ def delete_split(session: Session, split: StoredSplit) -> None:
         session.store.splits.delete(split.id)
 
 
-def split_report(session: Session) -> SplitReport | None:
-    """What the current split holds of its plan, for the labels as they are now; None without a
-    split."""
+def split_remarks(session: Session) -> list[Message]:
+    """What the current split, and the other folds if it is one of several, do not hold of their
+    plan, one sentence each."""
+    current = session.splits.current()
+    if current is None:
+        return []
+    family = fold_families(session).get(folds_name(current), [])
+    if not family:
+        report = split_report(session)
+        return report.remarks() if report is not None else []
+    return [
+        Message("Fold {number}: {remark}", number=number, remark=remark)
+        for number, one in enumerate(family, 1)
+        if (report := split_report(session, one)) is not None
+        for remark in report.remarks()
+    ]
+
+
+def split_report(session: Session, split: StoredSplit | None = None) -> SplitReport | None:
+    """What a split (None: the current one) holds of its plan, for the labels as they are now; None
+    without a split."""
     store = session.store
-    split = store.splits.current()
+    split = split or store.splits.current()
     if split is None:
         return None
     ids = np.sort(store.images.ids()).tolist()
@@ -186,9 +207,13 @@ def fold_families(project: Session | Project) -> dict[str, list[StoredSplit]]:
     return {
         name: some
         for name, some in ordered.items()
-        if [_fold_number(one) for one in some] == list(range(1, some[0].plan.folds + 1))
+        if [_fold_number(one) for one in some] == list(range(1, _folds(some[0]) + 1))
         and all(is_fold(one, some[0]) for one in some)
     }
+
+
+def _folds(split: StoredSplit) -> int:
+    return split.plan.folds if split.plan is not None else 0
 
 
 def _fold_number(split: StoredSplit) -> int:
@@ -222,11 +247,55 @@ def _draw_steps(store: Project, plan: SplitPlan, stratify: Sequence[str]) -> Ste
     yield None
     classes = _classes(store, ordered, sets)
     yield None
-    groups = (yield from group_steps(store, plan.grouping)) if plan.grouping else None
+    groups = None
+    if plan.grouping is not None:
+        groups = yield from group_steps(store, plan.grouping)
+        yield from group_notes(plan.grouping, groups, ordered)
     if not plan.folds:
         return [(plan, stratified_split(plan, strata, groups, classes))]
     folds = k_folds(plan, strata, groups, classes)
     return [(plan.of_fold(at), members) for at, members in enumerate(folds, 1)]
+
+
+def group_notes(
+    grouping: Grouping, groups: Mapping[int, str], images: Collection[int]
+) -> Iterator[Note]:
+    """The number of groups, and a warning of images that have none."""
+    sizes = [size for size in Counter(groups.values()).values() if size > 1]
+    found = counted(
+        len(sizes),
+        "{n:,} group of several images, of at most {most:,}.",
+        "{n:,} groups of several images, of at most {most:,}.",
+        most=max(sizes, default=0),
+    )
+    yield (
+        Note(text=found)
+        if sizes
+        else Note(
+            text=Message("No images form a group: the split is drawn as without groups."),
+            warning=True,
+        )
+    )
+    alone = len(images) - len(groups)
+    if alone and grouping.by in _UNGROUPED:
+        one, several = _UNGROUPED[grouping.by]
+        yield Note(text=counted(alone, one, several), warning=True)
+
+
+_UNGROUPED = {
+    GroupBy.LABELS: (
+        mark("{n:,} image has no such label and is a group of its own."),
+        mark("{n:,} images have no such label; each is a group of its own."),
+    ),
+    GroupBy.PATTERN: (
+        mark("The path of {n:,} image does not match; it is a group of its own."),
+        mark("The paths of {n:,} images do not match; each is a group of its own."),
+    ),
+    GroupBy.TIME: (
+        mark("{n:,} image has no capture time and is a group of its own."),
+        mark("{n:,} images have no capture time; each is a group of its own."),
+    ),
+}
 
 
 def _strata(store: Project, images: list[int], label_set: str) -> list[str]:

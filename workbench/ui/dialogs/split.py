@@ -29,10 +29,11 @@ from workbench.app.training.splitting import (
     Drawn,
     delete_split,
     rename_split,
-    split_report,
+    split_remarks,
     split_task,
     use_split,
 )
+from workbench.domain.reports import Note, Report
 from workbench.domain.splits import (
     DEFAULT_SPLIT,
     PARTS,
@@ -331,11 +332,13 @@ class SplitDialog(Dialog):
         """Make the split in a job; show its counts and close when it is done."""
         if self._job is not None:
             return
+        self._notes: list[str] = []
         sets = [name for name, box in self.stratify.items() if box.isChecked()]
         self._job = self._context.session.start(
             split_task(self._context.session, self.plan(), sets, self.name.text().strip()),
             done=self._finish,
             failed=self._show_failure,
+            reported=self._add_note,
             ended=self._job_ended,
         )
         self._count()
@@ -343,6 +346,10 @@ class SplitDialog(Dialog):
     def _job_ended(self, _: Outcome[list[Drawn]]) -> None:
         self._job = None
         self._count()
+
+    def _add_note(self, report: Report) -> None:
+        if isinstance(report, Note):
+            self._notes.append(tr(report.text))
 
     def _show_failure(self, failure: Failed) -> None:
         self.problem.setText(tr(failure.text))
@@ -352,10 +359,9 @@ class SplitDialog(Dialog):
         numbers = {part.value: counts.get(part, 0) for part in PARTS}
         text = tr("Images split: {train:,} train, {validation:,} validation, {test:,} test.")
         self._context.notify(text.format(**numbers), "info")
-        report = split_report(self._context.session)
-        remarks = report.remarks() if report is not None else []
+        remarks = [*self._notes, *map(tr, split_remarks(self._context.session))]
         if remarks:
-            self._context.notify("\n".join(map(tr, remarks)), "warn")
+            self._context.notify("\n".join(remarks), "warn")
         if self.search.isChecked():
             task = duplicates_task(self._context.session)
             self._context.session.start(task, done=self._report_leaks)
