@@ -225,25 +225,7 @@ def k_folds(
     if classes is None:
         classes = {image: [("", name)] for image, name in strata.items() if name}
     bundles = _bundles(plan.seed, strata, groups)
-    if (most := sum(map(len, bundles))) < plan.folds:
-        raise ValueRefused(
-            "folds",
-            plan.folds,
-            Message("at most {most}", most=most),
-            counted(
-                most,
-                "There is only {n:,} group of images for {folds} folds.",
-                "There are only {n:,} groups of images for {folds} folds.",
-                folds=plan.folds,
-            )
-            if groups
-            else counted(
-                most,
-                "There is only {n:,} image for {folds} folds.",
-                "There are only {n:,} images for {folds} folds.",
-                folds=plan.folds,
-            ),
-        )
+    _check_folds(plan, sum(map(len, bundles)), bool(groups))
     dealt = _deal_evenly(bundles, plan.folds)
     fold_of = {image: at for bundle, at in dealt for image in bundle}
     _spread([bundle for bundle, _ in dealt], classes, fold_of, plan.folds)
@@ -255,6 +237,26 @@ def k_folds(
         tested = dict.fromkeys((i for i in strata if fold_of[i] == fold), Part.TEST)
         splits.append(stratified_split(inner, rest, groups, classes) | tested)
     return splits
+
+
+def _check_folds(plan: SplitPlan, most: int, grouped: bool) -> None:
+    """Raise ValueRefused for more folds than groups, or images."""
+    if most >= plan.folds:
+        return
+    images = counted(
+        most,
+        "There is only {n:,} image for {folds} folds.",
+        "There are only {n:,} images for {folds} folds.",
+        folds=plan.folds,
+    )
+    groups = counted(
+        most,
+        "There is only {n:,} group of images for {folds} folds.",
+        "There are only {n:,} groups of images for {folds} folds.",
+        folds=plan.folds,
+    )
+    allowed = Message("at most {most}", most=most)
+    raise ValueRefused("folds", plan.folds, allowed, groups if grouped else images)
 
 
 Bundle = list[int]  # images that stay together

@@ -54,7 +54,7 @@ _HELD = 4096  # images whose small versions are held at once
 _FOUND = "near_duplicates"  # key of the project's settings
 
 
-class Search(msgspec.Struct, frozen=True):
+class DuplicateSearch(msgspec.Struct, frozen=True):
     """Result of a search: pairs of near-duplicates as (image, image, similarity), the most similar
     first; `newest` is the largest image id it knew. `limited` if not all similar pairs could be
     compared."""
@@ -64,16 +64,16 @@ class Search(msgspec.Struct, frozen=True):
     limited: bool = False
 
 
-def duplicates_task(session: Session) -> Task[Search]:
+def duplicates_task(session: Session) -> Task[DuplicateSearch]:
     """A job that finds the near-duplicates among all images, stores them in the project and ends
-    Done(Search)."""
+    Done(DuplicateSearch)."""
     folder = session.store.folder
 
-    def work() -> Steps[Search]:
+    def work() -> Steps[DuplicateSearch]:
         with Project.reading(folder) as store:
             return (yield from duplicate_steps(store))
 
-    def keep(found: Search) -> None:
+    def keep(found: DuplicateSearch) -> None:
         session.remember(_FOUND, msgspec.to_builtins(found))
         session.announce(Changes(split=True))
 
@@ -81,7 +81,7 @@ def duplicates_task(session: Session) -> Task[Search]:
     return Task(title, work, finish=when_done(keep), kind="duplicates")
 
 
-def duplicate_steps(store: Project) -> Steps[Search]:
+def duplicate_steps(store: Project) -> Steps[DuplicateSearch]:
     """Find the near-duplicates among all images, yielding progress.
 
     Copies that were scaled, compressed, made brighter, mirrored, rotated, framed or cropped are
@@ -111,7 +111,9 @@ def duplicate_steps(store: Project) -> Steps[Search]:
                 yield Progress(done=0, text=Message("Comparing keypoints"))
         found = yield from _verified(_once(pairs), _once(likely), files, cache)
     newest = int(ids.max(initial=0))
-    return Search(newest, [(one.first, one.second, one.similarity) for one in found], limited)
+    return DuplicateSearch(
+        newest, [(one.first, one.second, one.similarity) for one in found], limited
+    )
 
 
 def _once(pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -200,7 +202,7 @@ def _verified(
 ) -> Steps[list[Duplicates]]:
     """The near-duplicates among `pairs`, by all their pixels or by those around their keypoints,
     and among those with `likely` keypoints; the most similar first."""
-    comparison = _Comparison(files, cache)
+    comparison = _PairComparison(files, cache)
     hashed = set(pairs)
     every = pairs + [pair for pair in likely if pair not in hashed]
     found = []
@@ -218,7 +220,7 @@ def _verified(
     return sorted(found, key=lambda one: (-one.similarity, one))
 
 
-class _Comparison:
+class _PairComparison:
     """Similarity of two images by their thumbnails, which are read when they are needed."""
 
     def __init__(self, files: Mapping[int, ImageFile], cache: Thumbnails) -> None:
@@ -268,10 +270,10 @@ class _Comparison:
         return _seen(file, self._cache.get([file.hash]).get(file.hash))
 
 
-def known_search(project: Session | Project) -> Search | None:
+def known_search(project: Session | Project) -> DuplicateSearch | None:
     """The result of the last search; None if there was none."""
     given = project.settings.get(_FOUND)
-    return None if given is None else msgspec.convert(given, Search)
+    return None if given is None else msgspec.convert(given, DuplicateSearch)
 
 
 def known_duplicates(project: Session | Project) -> list[Duplicates]:

@@ -277,25 +277,32 @@ def group_notes(
         )
     )
     alone = len(images) - len(groups)
-    if alone and grouping.by in _UNGROUPED:
-        one, several = _UNGROUPED[grouping.by]
-        yield Note(text=counted(alone, one, several), warning=True)
+    note = _without_group(grouping.by, alone) if alone else None
+    if note is not None:
+        yield Note(text=note, warning=True)
 
 
-_UNGROUPED = {
-    GroupBy.LABELS: (
-        mark("{n:,} image has no such label and is a group of its own."),
-        mark("{n:,} images have no such label; each is a group of its own."),
-    ),
-    GroupBy.PATTERN: (
-        mark("The path of {n:,} image does not match; it is a group of its own."),
-        mark("The paths of {n:,} images do not match; each is a group of its own."),
-    ),
-    GroupBy.TIME: (
-        mark("{n:,} image has no capture time and is a group of its own."),
-        mark("{n:,} images have no capture time; each is a group of its own."),
-    ),
-}
+def _without_group(by: GroupBy, n: int) -> Message | None:
+    """A warning of images that have no group; None where each image has one, or needs none."""
+    if by is GroupBy.LABELS:
+        return counted(
+            n,
+            "{n:,} image has no such label and is a group of its own.",
+            "{n:,} images have no such label; each is a group of its own.",
+        )
+    if by is GroupBy.PATTERN:
+        return counted(
+            n,
+            "The path of {n:,} image does not match; it is a group of its own.",
+            "The paths of {n:,} images do not match; each is a group of its own.",
+        )
+    if by is GroupBy.TIME:
+        return counted(
+            n,
+            "{n:,} image has no capture time and is a group of its own.",
+            "{n:,} images have no capture time; each is a group of its own.",
+        )
+    return None
 
 
 def _strata(store: Project, images: list[int], label_set: str) -> list[str]:

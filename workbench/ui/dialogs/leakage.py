@@ -27,7 +27,7 @@ from workbench.app.training.leakage import (
     report_again,
 )
 from workbench.app.training.near_duplicates import (
-    Search,
+    DuplicateSearch,
     duplicates_task,
     known_search,
     search_notes,
@@ -104,7 +104,7 @@ class LeakageDialog(Dialog):
         self.pairs.show_pairs(self.leaks[:SHOWN])
         self._enable()
 
-    def _summary(self, known: Search | None) -> str:
+    def _summary(self, known: DuplicateSearch | None) -> str:
         session = self._context.session
         if session.splits.current() is None:
             return tr("There is no split yet.")
@@ -164,11 +164,11 @@ class LeakageDialog(Dialog):
         if changes.split or changes.added or changes.removed:
             self.refresh()
 
-    def _task(self) -> Task[Search]:
+    def _task(self) -> Task[DuplicateSearch]:
         self._context.session.check_writable()  # what is found is shown from the project
         return duplicates_task(self._context.session)
 
-    def _ended(self, _: Outcome[Search]) -> None:
+    def _ended(self, _: Outcome[DuplicateSearch]) -> None:
         self.status.setText("")
         self.refresh()
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Failed, Job, Outcome
 from workbench.app.training.leakage import leaks_note, open_leaks
-from workbench.app.training.near_duplicates import Search, duplicates_task
+from workbench.app.training.near_duplicates import DuplicateSearch, duplicates_task
 from workbench.app.training.splitting import (
     Drawn,
     delete_split,
@@ -367,7 +367,7 @@ class SplitDialog(Dialog):
             self._context.session.start(task, done=self._report_leaks)
         self.accept()
 
-    def _report_leaks(self, _: Search) -> None:
+    def _report_leaks(self, _: DuplicateSearch) -> None:
         found = open_leaks(self._context.session)
         if found:
             where = tr("See Label › Near-duplicates across parts.")
