@@ -120,6 +120,18 @@ def test_a_tga_with_run_lengths_is_whole_or_refused(tmp_path):
             examine(tmp_path / "x.tga")
 
 
+@pytest.mark.parametrize(("alpha", "opaque"), [(0, True), (255, True), (51, False)])
+def test_a_bmp_whose_alpha_was_never_set_is_opaque(tmp_path, alpha, opaque):
+    bgra = np.concatenate([scene()[:, :, ::-1], np.full((48, 64, 1), alpha, np.uint8)], 2)
+    rows = bgra[::-1].tobytes()
+    head = b"BM" + struct.pack("<IHHI", 122 + len(rows), 0, 0, 122)
+    info = struct.pack("<IiiHHIIiiII", 108, 64, 48, 1, 32, 3, len(rows), 0, 0, 0, 0)
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    pixels = read(tmp_path / "x.bmp", head + info + masks.ljust(68, b"\0") + rows)
+    wanted = scene() if opaque else (scene() * 0.2 + 204).round()
+    assert np.abs(pixels.astype(int) - wanted).max() <= (0 if opaque else 1)
+
+
 @pytest.mark.parametrize("options", [{}, {"irreversible": True}, {"num_resolutions": 3}])
 def test_jpeg_2000_is_read_at_every_size(tmp_path, options):
     pixels = Image.fromarray(scene(512, 384))

@@ -214,7 +214,7 @@ def _opened(data: bytes, header: Header, scale: float) -> Image.Image:
     elif header.halvings and scale < 1:
         most = min(header.halvings, int(math.log2(1 / scale)))
         image.reduce = _halvings(image.size, most)  # type: ignore
-    return _as_stored(image, data) if format in ("tiff", "tga") else image
+    return _as_stored(image, data) if format in ("tiff", "tga", "bmp") else image
 
 
 def _halvings(size: tuple[int, int], most: int) -> int:
@@ -230,6 +230,8 @@ def _as_stored(image: Image.Image, data: bytes) -> Image.Image:
     """An image with the values that its file means, where Pillow reads others."""
     if image.format == "TGA" and data[17] & 15 == 0 and image.mode == "RGBA":
         return image.convert("RGB")  # it has no bits of alpha, whatever their values
+    if image.mode == "RGBA" and image.format == "BMP" and image.getchannel("A").getbbox() is None:
+        return image.convert("RGB")  # programs of Windows leave the alpha 0
     if image.mode == "I;16" and image.format == "TIFF" and _white_is_zero(image):
         return image.point(lambda level: level * -1 + 65535)
     return image
