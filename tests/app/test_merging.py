@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.stored_images import fill, found, state
+from workbench.app.jobs import run_to_end
 from workbench.app.labels.annotators import agreement, annotator_table
-from workbench.app.labels.merging import merge, plan_merge
+from workbench.app.labels.merging import MergePlan, NewSpelling, merge, merge_plan_task
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
@@ -39,6 +40,10 @@ def label(store: Project, person: str, label: str, *images: int, label_set: str 
     store.labels.annotator = person
     with store.edit("Label"):
         store.labels.assign(images, label_set, label)
+
+
+def plan_merge(mine: Session, folder: Path) -> MergePlan:
+    return run_to_end(merge_plan_task(mine, folder).work())
 
 
 def merged(mine: Session, other: Project, take: bool = False):
@@ -196,3 +201,72 @@ def test_only_another_project_can_be_merged(mine, other, tmp_path: Path) -> None
         plan_merge(mine, tmp_path / "nowhere")
     with pytest.raises(KnownError, match="in use"):
         plan_merge(mine, other.folder)
+
+
+def test_new_spellings_stay_apart_and_are_reported(mine, other) -> None:
+    mine.store.labels.save_set(LabelSet("category", (Label("Owl"), Label("H\u00e4her"))))
+    other.labels.save_set(LabelSet("category", tuple(map(Label, ("owl", "Owl", "Ha\u0308her")))))
+    other.labels.save_set(LabelSet("Category", (Label("owl"),)))
+    plan = merged(mine, other)
+    assert plan.spellings == [
+        NewSpelling("category", "owl", "Owl"),
+        NewSpelling("", "Category", "category"),
+    ]
+    assert mine.labels.get("category").names == ("Owl", "H\u00e4her", "owl")
+    assert mine.labels.get("Category").names == ("owl",)
+
+
+def test_a_conflict_is_decided_for_mine_for_theirs_or_left_open(mine, other) -> None:
+    label(mine.store, "Ann", "left", 2, 3, 4)
+    label(other, "Ben", "right", 1, 2, 3)
+    other.close()
+    plan = plan_merge(mine, other.folder)
+    assert len(plan.conflicts) == 3
+    mine.set_annotator("Cat")
+    merge(mine, plan, theirs=plan.conflicts[:1], mine=plan.conflicts[1:2])
+    assert [views(mine)[image][0] for image in (2, 3, 4)] == ["right", "left", "left"]
+    assert [one.image for one in agreement(mine, "view").disagreements] == [4]
+    assert agreement(mine, "view").rows[0].found.share == 0.0  # everyone's own label is known
+    before = len(mine.history.entries())
+    mine.undo()
+    assert set(views(mine).values()) == {("left", "Ann", "human")}
+    assert len(mine.history.entries()) == before
+
+
+def test_two_mouths_there_that_are_one_here_give_it_one_label(mine, other) -> None:
+    def mouth(store: Project, image: int, face: int, left: int) -> int:
+        place = Rect(left, 10, left + 40, 50)
+        made = store.crops.save(Crop(None, image, face, CropState.FOUND, place))
+        assert made.id is not None
+        return made.id
+
+    here = mouth(mine.store, 2, 0, 10)
+    for face, name in enumerate(("smile", "open")):
+        other.labels.assign_crops([mouth(other, 1, face, 10 + face)], "expression", name)
+    plan = merged(mine, other)
+    assert [one.crop for one in plan.added] == [here]
+    assert mine.store.labels.of_crops([here], "expression") == {here: (plan.added[0].label,)}
+
+
+def test_people_who_gave_an_equal_label_of_several_are_kept(mine, other) -> None:
+    several = LabelSet("traits", (Label("a"), Label("b")), exclusive=False)
+    for store in (mine.store, other):
+        store.labels.save_set(several)
+    label(mine.store, "Ann", "a", 2, label_set="traits")
+    label(other, "Ben", "a", 1, label_set="traits")
+    plan = merged(mine, other)
+    assert (plan.equal, plan.added, len(plan.opinions)) == (1, [], 1)
+    assert mine.store.annotators.images_of("Ben").tolist() == [2]
+    assert merged(mine, other).opinions == []
+
+
+def test_reading_the_other_project_can_be_stopped_and_frees_it(mine, other) -> None:
+    label(other, "Ben", "left", 1, 2)
+    other.close()
+    steps = merge_plan_task(mine, other.folder).work()
+    reports = [report for report in (next(steps) for _ in range(8)) if report is not None]
+    assert [(one.done, one.total) for one in reports] == [(0, 2)]
+    with pytest.raises(KnownError, match="in use"):
+        plan_merge(mine, other.folder)
+    steps.close()
+    assert len(plan_merge(mine, other.folder).added) == 2

@@ -84,3 +84,15 @@ def test_labels_of_another_project_are_merged(birds: Path, tmp_path: Path, capsy
     assert run(["undo", "Birds"]) == 0
     assert run(["merge", "Birds", "Birds"]) == 1
     assert "is this project" in capsys.readouterr().err
+
+
+def test_conflicts_are_left_open_or_decided(birds: Path, tmp_path: Path, capsys) -> None:
+    store = Project.create(tmp_path / "Other")
+    finished_runs.fill(store, tmp_path / "more")
+    store.labels.assign(store.images.ids().tolist()[:1], "view", "left", annotator="Ben")
+    store.close()
+    assert answer(capsys, "merge", "Birds", "Other")["taken"] == "leave"
+    assert run(["merge", "Birds", "Other"]) == 0
+    assert "view mine front, theirs left (Ben); left open" in capsys.readouterr().err
+    assert run(["merge", "Birds", "Other", "--take", "mine"]) == 0
+    assert "view mine front, theirs left (Ben); took mine" in capsys.readouterr().err

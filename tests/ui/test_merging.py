@@ -7,10 +7,10 @@ from PySide6.QtCore import Qt, QTimer
 
 from tests.fixtures.stored_images import fill
 from workbench.app.labels.labelling import assign
-from workbench.domain.labels import Author
+from workbench.domain.labels import Author, Label, LabelSet
 from workbench.storage.project import Project
 from workbench.ui.dialogs import merging
-from workbench.ui.dialogs.merging import choose_and_merge, merge_with_dialog
+from workbench.ui.dialogs.merging import MergeDialog, Use, choose_and_merge, merge_with_dialog
 
 
 @pytest.fixture
@@ -39,17 +39,20 @@ def mine(session):
 
 
 @pytest.fixture
-def answering(qapp):
-    """Do something in the dialog that opens next; the dialog is returned in a list."""
-    shown = []
+def answering(qapp, qtbot):
+    """Do something in the dialog that opens next, when it has read the other project."""
 
     def planned(act):
         def look():
-            shown.append(qapp.activeModalWidget())
-            act(shown[0])
+            dialog = qapp.activeModalWidget()
+            try:
+                qtbot.waitUntil(lambda: dialog.plan is not None, timeout=20_000)
+                act(dialog)
+            finally:
+                if dialog.isVisible():
+                    dialog.reject()
 
         QTimer.singleShot(0, look)
-        return shown
 
     return planned
 
@@ -65,7 +68,12 @@ def test_what_will_happen_is_shown_and_each_conflict_is_chosen(mine, other, host
         rows = [dialog.list.topLevelItem(at) for at in range(dialog.list.topLevelItemCount())]
         seen.extend([row.text(column) for column in range(4)] for row in rows)
         seen.append(dialog.summary.text().splitlines())
-        rows[1].setCheckState(4, Qt.CheckState.Checked)
+        qtbot.keyClick(dialog.list, Qt.Key.Key_Down)
+        qtbot.keyClick(dialog.buttons[2], Qt.Key.Key_Space)
+        qtbot.keyClick(dialog.list, Qt.Key.Key_Down)
+        qtbot.keyClick(dialog.buttons[1], Qt.Key.Key_Space)
+        assert [row.text(4) for row in rows] == ["Leave open", "Theirs", "Mine"]
+        assert dialog.count.text() == "1 mine, 1 theirs, 1 left open"
         dialog.merge_button.click()
 
     answering(choose)
@@ -80,7 +88,8 @@ def test_what_will_happen_is_shown_and_each_conflict_is_chosen(mine, other, host
         "1 image of the other project is not in this one.",
         "1 label will be added.",
         "1 label of a person will be known as a second opinion.",
-        "3 labels differ. Your labels stay unless you take theirs.",
+        "Splits, runs and images are not merged.",
+        "3 labels differ. What is left open keeps your label and is listed as a disagreement.",
     ]
     assert views(mine) == {1: ("left",), 2: ("right",), 3: ("back",), 4: ("right",)}
     assert host.messages == [("2 labels merged.", "info")]
@@ -90,10 +99,11 @@ def test_what_will_happen_is_shown_and_each_conflict_is_chosen(mine, other, host
 
 def test_all_conflicts_are_chosen_at_once(mine, other, host, answering):
     def choose(dialog):
-        dialog.mine_button.click()
-        assert dialog.taken() == []
-        dialog.theirs_button.click()
-        assert len(dialog.taken()) == 3
+        dialog.list.clearSelection()
+        dialog.buttons[1].click()
+        assert len(dialog.chosen(Use.MINE)) == 3
+        dialog.buttons[2].click()
+        assert len(dialog.chosen(Use.THEIRS)) == 3
         dialog.accept()
 
     answering(choose)
@@ -132,3 +142,42 @@ def test_what_cannot_be_merged_is_reported(mine, host, tmp_path, monkeypatch):
 
 def test_the_dialog_is_a_command_of_the_file_menu(window):
     assert "merge" in {each.id for each in window.commands.shown(None)}
+
+
+def test_spellings_are_listed_and_names_shown_as_they_are(mine, tmp_path, host, answering):
+    store = Project.create(tmp_path / "Other")
+    fill(store, 4)
+    extra = tuple(Label(f"{name}") for name in ("Left", "<b>left</b>", *"abcdef"))
+    store.labels.save_set(LabelSet("view", extra))
+    mine.store.labels.save_set(LabelSet("view", (Label("left"), *map(Label, "ABCDEF"))))
+    store.labels.assign([1], "view", "<b>left</b>")
+    store.close()
+    seen = []
+    answering(lambda dialog: (seen.extend(dialog.summary.text().splitlines()), dialog.reject()))
+    merge_with_dialog(host.context, store.folder, None)
+    assert "“Left” will be a new label of “view”, beside “left”." in seen
+    assert "2 more new spellings of names." in seen
+
+
+def test_closing_while_the_other_project_is_read_stops_it(mine, other, host, qtbot):
+    dialog = MergeDialog(host.context, other)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    (job,) = host.context.session.jobs.jobs()
+    with qtbot.waitSignal(job.ended, timeout=20_000):
+        dialog.reject()
+        assert job.stopping
+    assert dialog.plan is None
+    Project.open(other).close()
+
+
+def test_a_project_that_is_in_use_is_named(mine, other, host, qtbot):
+    store = Project.open(other)
+    dialog = MergeDialog(host.context, other)
+    qtbot.addWidget(dialog)
+    (job,) = host.context.session.jobs.jobs()
+    with qtbot.waitSignal(job.failed, timeout=20_000):
+        pass
+    assert "in use" in dialog.summary.text()
+    assert not dialog.merge_button.isEnabled()
+    store.close()

@@ -15,9 +15,10 @@ from workbench.app.labels.annotators import (
     rated_sets,
     write_table,
 )
-from workbench.app.labels.merging import LabelConflict, MergePlan, merge, plan_merge
+from workbench.app.labels.merging import LabelConflict, MergePlan, merge, merge_plan_task
 from workbench.app.session import Session
 from workbench.cli.command import Output, Result, command, image_count, opened, project_argument
+from workbench.cli.progress import carry_out
 from workbench.domain.label_names import LabelNames
 from workbench.domain.values import Json
 
@@ -88,7 +89,7 @@ def _values(session: Session, found: SetAgreement) -> Json:
     }
 
 
-MINE, THEIRS = "mine", "theirs"
+MINE, THEIRS, LEAVE = "mine", "theirs", "leave"
 
 
 @command(
@@ -99,22 +100,24 @@ MINE, THEIRS = "mine", "theirs"
 @click.argument("other", type=click.Path(path_type=Path))
 @click.option(
     "--take",
-    type=click.Choice((MINE, THEIRS)),
-    default=MINE,
+    type=click.Choice((LEAVE, MINE, THEIRS)),
+    default=LEAVE,
     show_default=True,
-    help="Which label is current where the projects differ.",
+    help="Where the projects differ: decide for one label, or leave the disagreement open.",
 )
 def merge_command(out: Output, project: Path, other: Path, take: str) -> Result:
     """Add the labels of OTHER to PROJECT, as one edit.
 
     Images are matched by their content, label sets and labels by name. Authors and annotators are
-    kept. Where both projects have different labels, the label of PROJECT stays, or that of OTHER
-    becomes current with --take theirs. OTHER does not change, except that an older project is
-    upgraded.
+    kept. Where both projects have different labels, the label of PROJECT stays and the disagreement
+    is open, unless --take decides it. A name that differs from one of PROJECT in case alone stays a
+    name of its own and is reported. Splits, runs and images are not merged. OTHER does not change,
+    except that an older project is upgraded.
     """
     with opened(project) as session:
-        plan = plan_merge(session, other)
-        merge(session, plan, plan.conflicts if take == THEIRS else ())
+        plan = carry_out(merge_plan_task(session, other))
+        theirs, mine = (plan.conflicts if take == side else () for side in (THEIRS, MINE))
+        merge(session, plan, theirs, mine)
         _print_merge(out, plan, take)
         return {
             "images": plan.images,
@@ -123,6 +126,7 @@ def merge_command(out: Output, project: Path, other: Path, take: str) -> Result:
             "equal": plan.equal,
             "opinions": len(plan.opinions),
             "skipped_sets": list(plan.skipped),
+            "spellings": [one._asdict() for one in plan.spellings],
             "taken": take,
             "conflicts": [_conflict(one) for one in plan.conflicts],
         }
@@ -136,11 +140,14 @@ def _print_merge(out: Output, plan: MergePlan, take: str) -> None:
     out.table(("labels", ""), [*rows, ("second opinions", len(plan.opinions))])
     for name in plan.skipped:
         out.warn(f"skipped: label set {name}, which is of another kind in this project")
+    for new in plan.spellings:
+        of = f" of {new.label_set}" if new.label_set else ""
+        out.warn(f"new: “{new.new}”{of}, beside “{new.known}”")
+    taken = {MINE: "took mine", THEIRS: "took theirs", LEAVE: "left open"}[take]
     for one in plan.conflicts:
-        kept = "theirs" if take == THEIRS else "mine"
         here, there = f"{one.mine.label}{_by(one.mine.annotator)}", one.theirs.label
         who = _by(one.theirs.annotator)
-        out.warn(f"{one.name}: {one.mine.label_set} mine {here}, theirs {there}{who}; took {kept}")
+        out.warn(f"{one.name}: {one.mine.label_set} mine {here}, theirs {there}{who}; {taken}")
 
 
 def _by(name: str) -> str:

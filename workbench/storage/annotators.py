@@ -128,14 +128,15 @@ class Annotators:
         set_id, labels = self._sets.id_of(label_set), self._sets.label_ids(label_set)
         people: dict[str, int | None] = {}
         with self._recorder.edit(Message("Label {name}", name=label_set)):
+            values = []
             for one in rows:
                 if one.annotator not in people:
                     people[one.annotator] = self.ensure(one.annotator)
                 made = one.made_at or now()
                 what = (one.image, one.crop, set_id, labels[one.label], one.author.value)
                 when = (round(one.confidence, 6), made, None if current else made)
-                who = (people[one.annotator], one.role.value or None)
-                self._db.run(f"{_INSERT} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", what + when + who)
+                values.append((*what, *when, people[one.annotator], one.role.value or None))
+            self._db.run_many(f"{_INSERT} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def opinions(self, label_set: str, images: Sequence[int] | None = None) -> Opinions:
         """The labels of a set that named people gave to its subjects, or only to those of `images`,

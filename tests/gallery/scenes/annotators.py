@@ -10,7 +10,6 @@ from tests.gallery.registry import scene
 from tests.gallery.scenes.opening import go
 from tests.gallery.stage import Stage
 from workbench.app.labels.labelling import assign
-from workbench.app.labels.merging import plan_merge
 from workbench.app.session import Session
 from workbench.domain.labels import Author, Role
 from workbench.storage.annotators import NewAnnotation
@@ -117,8 +116,9 @@ def _merge(stage: Stage, name: str, person: str) -> None:
     assign(other, ids[:9].tolist(), "view", label)
     other.close()
     window = stage.open(name)
-    dialog = MergeDialog(plan_merge(window.session, copied), window)
+    dialog = MergeDialog(window.context, copied, window)
     stage.show(dialog)
+    stage.settle(lambda: dialog.plan is not None)
     stage.take(front=dialog)
 
 
@@ -137,6 +137,7 @@ def merge_empty(stage: Stage) -> None:
     """A project without labels."""
     copied = _second_copy(stage, EMPTY, "2")
     window = stage.open(EMPTY)
-    dialog = MergeDialog(plan_merge(window.session, copied), window)
+    dialog = MergeDialog(window.context, copied, window)
     stage.show(dialog)
+    stage.settle(lambda: dialog.plan is not None)
     stage.take(front=dialog)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from workbench.app.jobs import Steps, Task
 from workbench.app.mouths.cropping import add_by_hand
 from workbench.app.project_folders import project_folder
 from workbench.app.session import Session
@@ -15,11 +18,13 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.labels import Annotation, Author, LabelSet, Role, Subject
+from workbench.domain.reports import Progress
 from workbench.domain.text import Message
 from workbench.storage.annotators import NewAnnotation
 from workbench.storage.project import Project
 
 FROM_PROJECT = "project"  # detector of a crop that was created by a merge
+STEP = 1000  # labels between two reports of progress
 _Place = tuple[int, int | None, tuple[int, int, int, int] | None]  # image, crop, box of a new crop
 _Said = tuple[str, _Place, str, str, int]  # set, subject, person, label, microseconds
 
@@ -58,6 +63,17 @@ class LabelConflict:
     theirs: OtherLabel
 
 
+class NewSpelling(NamedTuple):
+    """A name in the other project that is new here, and the one here that it resembles.
+
+    `label_set` is the set of a label, "" for the name of a set.
+    """
+
+    label_set: str
+    new: str
+    known: str
+
+
 @dataclass
 class MergePlan:
     """What merging another project would do; nothing is changed yet.
@@ -65,7 +81,8 @@ class MergePlan:
     `images` of the other project are in this one too, `missing` are not. `sets` are stored first.
     `added` become current labels, `equal` is the number of current labels that both have,
     `opinions` are labels that people gave there and that stay known besides the current ones.
-    `skipped` names label sets that are of another kind here.
+    `skipped` names label sets that are of another kind here. `spellings` are new names that differ
+    from those here in case or spaces alone; they stay apart.
     """
 
     name: str
@@ -77,30 +94,40 @@ class MergePlan:
     conflicts: list[LabelConflict] = field(default_factory=list)
     opinions: list[OtherLabel] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    spellings: list[NewSpelling] = field(default_factory=list)
 
 
-def plan_merge(session: Session, folder: Path) -> MergePlan:
-    """Compare the labels of the project in `folder` with those of this one.
+def merge_plan_task(session: Session, folder: Path) -> Task[MergePlan]:
+    """A job that compares the labels of the project in `folder` with those of this one.
 
     Images are matched by hash, label sets and labels by name. An older project is upgraded first.
-    Raises KnownError if it is not a project, is in use, or is this one.
+    Raises KnownError at once if it is not a project or is this one; the job fails if it is in use.
     """
     session.check_writable()
-    folder = project_folder(folder)
-    if folder.resolve() == session.folder.resolve():
+    folder, here = project_folder(folder), session.folder
+    if folder.resolve() == here.resolve():
         raise KnownError("{name} is this project.", "Choose another one.", name=folder.name)
-    other = Project.open(folder)
-    try:
-        return _Comparison(session, other).plan
-    finally:
-        other.close()
+
+    def work() -> Steps[MergePlan]:
+        with closing(Project.open(folder)) as other, Project.reading(here) as mine:
+            yield None
+            comparison = _Comparison(mine, other)
+            yield from comparison.steps()
+        return comparison.plan
+
+    return Task(Message("Compare labels with {name}", name=folder.stem), work, kind="merge")
 
 
-def merge(session: Session, plan: MergePlan, take: Collection[LabelConflict] = ()) -> None:
-    """Store what is new, and the other project's labels for the conflicts in `take`, as one edit.
+def merge(
+    session: Session,
+    plan: MergePlan,
+    theirs: Collection[LabelConflict] = (),
+    mine: Collection[LabelConflict] = (),
+) -> None:
+    """Store what is new and decide conflicts in favour of `theirs` or `mine`, as one edit.
 
-    The other labels keep their authors, people and times. A conflict that is taken is stored as a
-    decision: each person's own label stays known.
+    The other labels keep their authors, people and times. Each person's own label stays known. Of
+    other conflicts the label here stays current, and the disagreement open.
     """
     with session.edit(Message("Merge labels from {name}", name=plan.name)):
         for label_set in plan.sets:
@@ -110,8 +137,19 @@ def merge(session: Session, plan: MergePlan, take: Collection[LabelConflict] = (
             session.store.annotators.add_labels(name, rows)
         for name, rows in _by_set(session, plan.opinions, crops):
             session.store.annotators.add_opinions(name, rows)
-        for name, rows in _by_set(session, [one.theirs for one in take], crops):
+        for name, rows in _by_set(session, [one.theirs for one in theirs], crops):
             session.store.annotators.replace_labels(name, rows)
+        _confirm(session, [one.mine for one in mine])
+
+
+def _confirm(session: Session, labels: Iterable[Annotation]) -> None:
+    """Store current labels as decisions of the present annotator."""
+    groups: dict[tuple[str, str, bool], list[int]] = {}
+    for one in labels:
+        key = (one.label_set, one.label, one.crop is not None)
+        groups.setdefault(key, []).append(one.image if one.crop is None else one.crop)
+    for (label_set, label, crops), ids in groups.items():
+        session.store.labels.decide(ids, label_set, label, crops)
 
 
 def _by_set(
@@ -133,29 +171,51 @@ def _by_set(
 class _Comparison:
     """Fills a plan from two open projects."""
 
-    def __init__(self, session: Session, other: Project) -> None:
-        self._session, self._other = session, other
+    def __init__(self, store: Project, other: Project) -> None:
+        self._store, self._other = store, other
         self.plan = MergePlan(other.name)
-        self._match_images()
-        self._match_sets()
         self._crops: dict[int, list[Crop]] = {}
         self._mine: dict[tuple[str, _Place], list[Annotation]] = {}
-        for one in session.store.labels.current():
+        self._given: set[tuple[str, _Place]] = set()  # what gets a label of an exclusive set
+        self._said: set[_Said] = set()
+
+    def steps(self) -> Steps[None]:
+        """Compare; yields progress."""
+        self._match_images()
+        yield None
+        self._match_sets()
+        for one in self._store.labels.current():
             self._mine.setdefault((one.label_set, (one.image, one.crop, None)), []).append(one)
-        self._said = {said for name in self._known for said in self._opinions_here(name)}
-        for one in other.labels.current():
+        yield None
+        for name in self._known:
+            self._said.update(self._opinions_here(name))
+            yield None
+        yield from self._compare_labels()
+        yield from self._compare_opinions()
+
+    def _compare_labels(self) -> Steps[None]:
+        theirs = self._other.labels.current()
+        for at, one in enumerate(theirs):
+            if at % STEP == 0:
+                yield Progress(done=at, total=len(theirs), text=Message("Comparing labels"))
             if (found := self._translated(one)) is not None:
                 self._compare(found)
-        self._add_opinions()
+
+    def _compare_opinions(self) -> Steps[None]:
+        for at, opinion in enumerate(self._opinions_there()):
+            if at % STEP == 0:
+                yield None
+            if _said(opinion) not in self._said:
+                self.plan.opinions.append(opinion)
 
     def _match_images(self) -> None:
-        here, there = self._session.store.images.hashes(), self._other.images.hashes()
+        here, there = self._store.images.hashes(), self._other.images.hashes()
         self._image = {there[hash_]: here[hash_] for hash_ in there.keys() & here.keys()}
         self.plan.images, self.plan.missing = len(self._image), len(there) - len(self._image)
 
     def _match_sets(self) -> None:
         """Map pairs (set, label) of the other project to those here; plan what is missing."""
-        self._known = self._session.store.labels.sets()
+        self._known = self._store.labels.sets()
         theirs = self._other.labels.sets()
         sets = LabelNames(self._known)
         names = {name: LabelNames(one.names) for name, one in self._known.items()}
@@ -164,6 +224,8 @@ class _Comparison:
             name = sets.equal_or_new(written)
             labels = names.get(name, LabelNames(()))
             meant |= {(written, label): (name, labels.equal_or_new(label)) for label in one.names}
+            self._note_spellings("", sets, [name])
+            self._note_spellings(name, labels, [meant[written, label][1] for label in one.names])
         wanted: dict[str, LabelSet] = {}
         self._label: dict[tuple[str, str], tuple[str, str]] = {}
         for pair, (name, label) in meant.items():
@@ -178,6 +240,11 @@ class _Comparison:
         self.plan.skipped = list(dict.fromkeys(self.plan.skipped))
         changed = (one for one in wanted.values() if one != self._known.get(one.name))
         self.plan.sets.extend(changed)
+
+    def _note_spellings(self, label_set: str, known: LabelNames, used: Iterable[str]) -> None:
+        for name in used:
+            if known.equal(name) is None and (like := known.like(name)):
+                self.plan.spellings.append(NewSpelling(label_set, name, like))
 
     def _translated(self, one: Annotation) -> OtherLabel | None:
         """A label of the other project in the terms of this one; None if it has no place here."""
@@ -206,7 +273,7 @@ class _Comparison:
             return None
         rect = found[0].rect
         if one.image not in self._crops:
-            self._crops[one.image] = self._session.store.crops.of_image(one.image)
+            self._crops[one.image] = self._store.crops.of_image(one.image)
         boxes = [(mine.rect.iou(rect), mine.id) for mine in self._crops[one.image] if mine.rect]
         overlap, here = max(boxes, default=(0.0, None))
         if overlap >= SAME_FACE_IOU:
@@ -221,14 +288,15 @@ class _Comparison:
         if any(one.label == theirs.label for one in mine):
             self.plan.equal += 1
         elif mine and exclusive:
-            name = self._session.store.images.row(theirs.image).name
+            name = self._store.images.row(theirs.image).name
             self.plan.conflicts.append(LabelConflict(name, mine[0], theirs))
-        else:
+        elif not exclusive or key not in self._given:  # two crops there may be one here
+            self._given.add(key)
             self.plan.added.append(theirs)
             self._said.add(_said(theirs))
 
     def _opinions_here(self, label_set: str) -> Iterator[_Said]:
-        store = self._session.store
+        store = self._store
         known = store.labels.get(label_set)
         crops = known.subject is Subject.CROP
         names, found = store.annotators.names(), store.annotators.opinions(label_set)
@@ -239,12 +307,10 @@ class _Comparison:
             place = (image, subject if crops else None, None)
             yield (label_set, place, tidied(names[person]).casefold(), known.names[label], made)
 
-    def _add_opinions(self) -> None:
-        """Plan what people gave there besides the labels that become current ones here."""
+    def _opinions_there(self) -> Iterator[OtherLabel]:
+        """Labels that people gave there and that have a place here."""
         names = self._other.annotators.names()
         for label_set in self._other.labels.sets().values():
-            if not label_set.exclusive:
-                continue
             crops = label_set.subject is Subject.CROP
             found = self._other.annotators.opinions(label_set.name)
             columns = (found.images, found.subjects, found.annotators, found.labels, found.made)
@@ -258,8 +324,8 @@ class _Comparison:
                 here, name = self._image[image], names[person]
                 one = OtherLabel(here, *pair, name, Author.HUMAN, 1.0, made, role)
                 placed = self._placed(one, subject if crops else None)
-                if placed is not None and _said(placed) not in self._said:
-                    self.plan.opinions.append(placed)
+                if placed is not None:
+                    yield placed
 
 
 def _said(one: OtherLabel) -> _Said:
