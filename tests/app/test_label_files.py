@@ -207,7 +207,7 @@ def test_one_list_for_each_part_is_one_split(labelled, tmp_path):
         file = source / f"{name}.txt"
         file.write_text(line + "\n", encoding="utf-8")
         found = import_labels(labelled, file)
-        assert any("as its name says" in str(one.value) for one in found.decisions)
+        assert any("Its name puts its images" in str(one.value) for one in found.decisions)
     current = labelled.splits.current()
     assert (current.name, current.plan) == ("src", None)
     assert labelled.splits.counts() == dict.fromkeys(Part, 1)

@@ -277,7 +277,7 @@ def test_numbers_in_a_column_of_parts_are_read_and_explained(
 def test_numbers_that_may_mean_several_parts_are_reported(tmp_path: Path) -> None:
     found = read(written(tmp_path, "t.csv", "path,split\na.jpg,0\nb.jpg,1\n"))
     assert [one.part for one in found.images] == [None, None]
-    assert "“split” has numbers (0, 1) that do not say which part" in str(found.remarks[0])
+    assert "“split” has numbers (0, 1) whose parts are not known" in str(found.remarks[0])
     found = read(written(tmp_path, "t.csv", "path,fold\na.jpg,0\nb.jpg,1\nc.jpg,2\n"))
     assert [one.part for one in found.images] == [None] * 3
     assert "“fold” has folds (0, 1, 2)" in str(found.remarks[0])

@@ -282,14 +282,6 @@ def test_a_mirror_survives_renaming_and_moving_and_is_removed_with_its_label(edi
     assert window.session.store.labels.get("view").mirror_permutation() == (0, 1, 2)
 
 
-def test_a_mirror_without_a_name_is_none(editor, window):
-    editor.table.item(3, 0).setText(" ")
-    editor.save()
-    view = window.session.store.labels.get("view")
-    assert view.names == ("front", "back", "left")
-    assert view.mirror_permutation() == (0, 1, 2)
-
-
 def test_own_sets_presets_and_mirrors(page, qtbot, window):
     dialog = LabelSetsDialog(window.session, "view", window)
     qtbot.addWidget(dialog)

@@ -70,7 +70,7 @@ def versions_command(
     rename: tuple[str, str] | None,
     delete: str | None,
 ) -> Result:
-    """List, create, compare, rename and delete versions, and go back to one.
+    """List, create and compare versions, or go back to one.
 
     A version is a named state of images, labels, mouths and split that never changes. Each training
     makes one, unless nothing has changed since the last one. Runs name the version that they saw,

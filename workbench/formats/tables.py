@@ -371,8 +371,8 @@ def _unclear_numbers(column: str, name: str, values: Sequence[str]) -> Message:
             numbers=numbers,
         )
     return Message(
-        "The column “{column}” has numbers ({numbers}) that do not say which part they mean. Write "
-        "train, validation and test instead.",
+        "The column “{column}” has numbers ({numbers}) whose parts are not known. Write train, "
+        "validation and test instead.",
         column=column,
         numbers=numbers,
     )

@@ -16,7 +16,7 @@ from workbench.app.settings import UserSettings
 from workbench.domain.import_reports import ImportReport
 from workbench.domain.projects import DamagedProject, PointKind
 from workbench.domain.reports import Progress
-from workbench.domain.text import Message
+from workbench.domain.text import Message, tr
 from workbench.storage.restore_points import make_point
 from workbench.ui.application import Workbench
 from workbench.ui.dialogs.files import export_to
@@ -74,7 +74,7 @@ def restore_full(stage: Stage) -> None:
         made = make_point(folder, kind)
         made.file.rename(made.file.with_name(f"2026031{len(kind) % 7}-090000-{kind}.sqlite"))
     error = DamagedProject(folder, Message("its database is damaged"))
-    dialog = RestoreDialog(folder, error.sentence, workbench.welcome)
+    dialog = RestoreDialog(folder, tr(error.sentence), workbench.welcome)
     stage.show(dialog)
     stage.take(front=dialog)
 
@@ -86,8 +86,8 @@ def restore_open(stage: Stage) -> None:
     folder = window.session.folder
     made = make_point(folder, PointKind.DAILY)
     made.file.rename(made.file.with_name(f"20260310-090000-{PointKind.DAILY}.sqlite"))
-    reason = f"Restore points of {window.session.name}, copies of its whole database:"
-    dialog = RestoreDialog(folder, reason, None, window.close)
+    reason = tr("Restore points of {name}, copies of its whole database:")
+    dialog = RestoreDialog(folder, reason.format(name=window.session.name), None, window.close)
     stage.show(dialog)
     stage.take(front=dialog)
 
@@ -97,7 +97,7 @@ def restore_empty(stage: Stage) -> None:
     workbench = _welcome(stage, EMPTY)
     folder = stage.home / f"{EMPTY}.workbench"
     error = DamagedProject(folder, Message("its database is damaged"))
-    dialog = RestoreDialog(folder, error.sentence, workbench.welcome)
+    dialog = RestoreDialog(folder, tr(error.sentence), workbench.welcome)
     stage.show(dialog)
     stage.take(front=dialog)
 

@@ -141,7 +141,7 @@ def _add_part_of_name(path: Path, dataset: Dataset) -> None:
     if part is None or not path.is_file() or any(image.part for image in dataset.images):
         return
     dataset.images = [msgspec.structs.replace(image, part=part) for image in dataset.images]
-    text = Message("Its images are in the {part} part, as its name says.", part=part.value)
+    text = Message("Its name puts its images into the {part} part.", part=part.value)
     dataset.remarks.append(text)
 
 

@@ -245,8 +245,7 @@ def summary_lines(plan: MergePlan) -> list[str]:
         )
     skipped = tr("The label set “{name}” is of another kind here and is skipped.")
     lines += [skipped.format(name=name) for name in plan.skipped]
-    lines += _spelling_lines(plan)
-    lines.append(tr("Splits, runs and images are not merged."))
+    lines += [*_spelling_lines(plan), tr("Splits, runs and images are not merged.")]
     if plan.conflicts:
         lines.append(
             plural(

@@ -64,13 +64,7 @@ class StudyDialog(Dialog):
         self.seeds.setValue(5)
         self.seeds.setToolTip(tr("Each variant is trained once with each seed"))
         self.split = QComboBox()
-        self.split.addItem(tr("New split for each seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
-        self.split.addItem(tr("New split for each seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
-        self.split.addItem(tr("Current split of the project"), None)
-        for name, number in (folds or {}).items():
-            text = tr("Each of the {count} folds {name}").format(count=number, name=name)
-            self.split.addItem(text, (name, number))
-        self.split.addItem(tr("Each of 5 new folds: 65 / 15 / 20"), ("5", 5))
+        self._add_splits(folds or {})
         self.checkboxes: dict[str, tuple[QCheckBox, Keys]] = {}
         for spec in specs:
             value = str(value_of(base.with_defaults, spec.kind))
@@ -87,6 +81,15 @@ class StudyDialog(Dialog):
         self.seeds.valueChanged.connect(self._show_count)
         self.split.currentIndexChanged.connect(self._show_count)
         self._show_count()
+
+    def _add_splits(self, folds: Mapping[str, int]) -> None:
+        self.split.addItem(tr("New split for each seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
+        self.split.addItem(tr("New split for each seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
+        self.split.addItem(tr("Current split of the project"), None)
+        for name, number in folds.items():
+            text = tr("Each of the {count} folds {name}").format(count=number, name=name)
+            self.split.addItem(text, (name, number))
+        self.split.addItem(tr("Each of 5 new folds: 65 / 15 / 20"), ("5", 5))
 
     def _add_variant(self, name: str, title: str, keys: Keys, tip: str) -> None:
         box = QCheckBox(tr(title))
@@ -193,6 +196,8 @@ class StudyStarter(QObject):
 
     def open_folds(self) -> None:
         """Open the dialog to train on each fold."""
+        if not self._context.can_edit():
+            return
         self._context.session.start(specs_task(), done=self._open_folds)
 
     def _open_folds(self, specs: list[Spec]) -> None:
