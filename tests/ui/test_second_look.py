@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 
 from workbench.app.labels.annotators import agreement
 from workbench.app.labels.labelling import assign, edit_set
-from workbench.domain.images import ImageFilter
+from workbench.domain.images import ImageFilter, Sort
 from workbench.domain.labels import Label, LabelSet
 
 
@@ -210,3 +210,26 @@ def test_the_share_is_chosen_with_the_name(window, qapp):
     QTimer.singleShot(0, choose)
     window.commands.trigger("annotator")
     assert window.session.repeat_share == window.settings.repeat_share == 15
+
+
+@pytest.mark.parametrize("by", ["label", "disagreement", "order"])
+def test_no_repeat_where_the_list_shows_the_label(page, session, qtbot, by):
+    label_set = "category" if by == "order" else "view"
+    page.header.sets.setCurrentText(label_set)
+    ids = page.strip.ids().tolist()
+    session.set_annotator("Ann", 50)
+    name = session.labels.get(label_set).names[0]
+    assign(session, ids[:12], label_set, name)
+    if by == "order":
+        page.header.order.setCurrentIndex(page.header.order.findData(Sort.CATEGORY))
+    shown = {
+        "label": ImageFilter(labels=(("view", name),)),
+        "disagreement": ImageFilter(disagreement="view"),
+        "order": ImageFilter(),
+    }[by]
+    page.labelling.list.filter = shown
+    assert [page.labelling.repeat_after(one) for one in ids[12:16]] == [None] * 4
+    page.labelling.list.filter = ImageFilter(labels=(("expression", "smile"),))
+    page.labelling.list.sort = Sort.NAME
+    repeats = [page.labelling.repeat_after(one) for one in ids[16:20]]
+    assert any(repeats), "they are due again where nothing shows the label"

@@ -196,11 +196,20 @@ class LabelSession:
     def repeat_after(self, image: int) -> int | None:
         """The image to show again without its label, now that `image` is labelled; None if none is
         due."""
-        if self.look.active:
+        if self.look.active or self._list_shows_labels():
             return None
         self.before_repeat = image
         self.look.repeat = self.look.labelled([image], self.list.ids)
         return self.look.repeat
+
+    def _list_shows_labels(self) -> bool:
+        """Whether the filter or the order shows which label of the active set an image has."""
+        shown = self.list.filter
+        return (
+            self.active in {name for name, _ in shown.labels}
+            or shown.disagreement == self.active
+            or (self.list.sort is Sort.CATEGORY and self.active == "category")
+        )
 
     def accept(self, images: Sequence[int]) -> bool:
         """Accept the suggestions for images without a label; False if there are none."""
