@@ -21,6 +21,7 @@ from workbench.app.session import Session
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.images import ImageFilter
 from workbench.domain.labels import Author, Label, LabelSet
+from workbench.domain.text import Message
 
 
 @pytest.fixture
@@ -153,3 +154,14 @@ def test_imported_labels_count_for_their_people_but_not_as_work(images: Session)
         images.store.labels.assign([image], "view", "left", Author.IMPORT, annotator="Ben")
     (row,) = annotator_table(images)
     assert row.cells()[:4] == ("Ben", 3, 3, None)
+
+
+def test_suggestions_accepted_together_are_not_work_by_hand(images: Session) -> None:
+    for image in (1, 2):
+        label(images, "Ann", "left", image)
+    alone = annotator_table(images)[0].images_an_hour
+    with images.edit(Message("Accept")):
+        for image in (3, 4, 5):
+            images.store.labels.assign([image], "view", "left", confidence=0.9)
+    (row,) = annotator_table(images)
+    assert (row.images, row.images_an_hour) == (5, alone)

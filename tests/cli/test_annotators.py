@@ -96,3 +96,23 @@ def test_conflicts_are_left_open_or_decided(birds: Path, tmp_path: Path, capsys)
     assert "view mine front, theirs left (Ben); left open" in capsys.readouterr().err
     assert run(["merge", "Birds", "Other", "--take", "mine"]) == 0
     assert "view mine front, theirs left (Ben); took mine" in capsys.readouterr().err
+
+
+def test_why_there_is_no_kappa_is_printed(birds: Path, capsys) -> None:
+    for person in ("Ann", "Ben"):
+        words = ("label", "Birds", "--annotator", person, "bird 0")
+        assert run([*words, "--set", "view", "--label", "left"]) == 0
+    words = ("label", "Birds", "--annotator", "Ben", "--set", "traits", "--label", "red")
+    assert run([*words, "--new", "--several", "bird 0"]) == 0
+    found = answer(capsys, "annotators", "Birds")["agreement"]
+    assert (list(found), found["view"]["rows"][0]["kappa"]) == (["view"], None)
+    assert run(["annotators", "Birds"]) == 0
+    shown = capsys.readouterr()
+    assert "Kappa is undefined where all labels are equal." in shown.err
+    assert "“traits” has several labels per image, so agreement is not computed." in shown.err
+    assert run([*words, "bird 1"]) == 0
+    words = ("label", "Birds", "--set", "view", "--label", "back", "--annotator", "Ben", "bird 00")
+    assert run(words) == 0
+    capsys.readouterr()
+    assert run(["annotators", "Birds", "--set", "view"]) == 0
+    assert capsys.readouterr().err == ""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench.domain.agreement import Opinions, cohen, fleiss, images_an_hour, ratings
+from workbench.domain.agreement import Opinions, cohen, fleiss, images_an_hour, in_bulk, ratings
 
 # Fleiss 1971, table 1: 30 patients, six psychiatrists, five diagnoses
 DIAGNOSES = """
@@ -63,6 +63,11 @@ def test_cohen_has_published_values(matrix, kappa, error):
     assert (found.high - found.low) / 2 / 1.96 == pytest.approx(error, abs=1e-3)
     assert found.count == np.sum(matrix)
     assert found.share == pytest.approx(np.trace(matrix) / np.sum(matrix))
+
+
+def test_cohen_has_the_value_of_his_paper():
+    found = cohen(*pairs([[88, 14, 18], [10, 40, 10], [2, 6, 12]]), 3)  # 1960, table 1
+    assert (found.count, round(found.share, 3), round(found.kappa, 3)) == (200, 0.7, 0.492)
 
 
 def test_fleiss_of_two_people_with_equal_shares_is_cohens():
@@ -130,3 +135,13 @@ def test_images_labelled_together_or_twice_are_counted_once_each():
     assert math.isnan(images_an_hour(seconds(0, 0), np.array([1, 2])))
     assert math.isnan(images_an_hour(seconds(0, 301), np.array([1, 2])))
     assert math.isnan(images_an_hour(seconds(), np.array([], np.int64)))
+
+
+def test_labels_accepted_together_are_told_from_those_accepted_one_by_one():
+    made = seconds(0, 10, 10.05, 10.1, 20, 30, 30.05)
+    accepted = np.array([1, 1, 1, 1, 1, 1, 0], np.bool_)
+    expected = [False, True, True, True, False, False, False]
+    assert in_bulk(made, accepted).tolist() == expected
+    assert in_bulk(made[::-1], accepted[::-1]).tolist() == expected[::-1]
+    assert in_bulk(seconds(5, 5), np.ones(2, np.bool_)).tolist() == [True, True]
+    assert in_bulk(seconds(), np.zeros(0, np.bool_)).tolist() == []

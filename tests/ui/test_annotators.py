@@ -7,8 +7,9 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDialog
 
 from workbench.app.labels.annotators import give_opinion
-from workbench.app.labels.labelling import assign
+from workbench.app.labels.labelling import assign, edit_set
 from workbench.domain.images import ImageFilter
+from workbench.domain.labels import Label, LabelSet
 from workbench.ui.dialogs.annotators import AnnotatorDialog, AnnotatorsDialog, system_name
 from workbench.ui.parts.filter_bar import FilterBar, chips, from_state, to_state
 
@@ -174,3 +175,21 @@ def test_a_list_of_someones_images_follows_what_they_label(window, birds):
     birds.undo()
     birds.undo()
     assert len(page.list.ids) == 0
+
+
+def test_why_there_is_no_kappa_is_shown(table, birds):
+    label(birds, "Ann", "left", 1, 2)
+    label(birds, "Ben", "left", 1, 2)
+    edit_set(birds, LabelSet("traits", (Label("red"),), exclusive=False), {})
+    assign(birds, [1], "traits", "red")
+    dialog = table()
+    assert dialog.kappas.cells()[0][2:4] == ["100.0 %", ""]
+    assert dialog.hint.isVisible()
+    assert "undefined" in dialog.hint.text()
+    dialog.sets.setCurrentText("traits")
+    assert "several labels per image" in dialog.hint.text()
+    assert dialog.hint.isVisible()
+    assert not dialog.kappas.isVisible()
+    assert not dialog.disputes.isVisible()
+    label(birds, "Ben", "right", 1)
+    assert not table().hint.isVisible()

@@ -9,10 +9,13 @@ import click
 from workbench.app.labels.annotators import (
     AGREEMENT_HEAD,
     HEAD,
+    NO_KAPPA,
     SetAgreement,
     agreement,
     annotator_table,
+    not_rated,
     rated_sets,
+    unrated_sets,
     write_table,
 )
 from workbench.app.labels.merging import LabelConflict, MergePlan, merge, merge_plan_task
@@ -53,6 +56,8 @@ def annotators_command(
         shown = [one for one in found if one.rows or label_set is not None]
         for one in shown:
             _print(out, one)
+        for name in unrated_sets(session) if label_set is None else ():
+            out.warn(not_rated(name).message)
         return {
             "annotators": [dict(zip(HEAD, row.cells(), strict=True)) for row in rows],
             "agreement": {one.label_set: _values(session, one) for one in shown},
@@ -70,6 +75,8 @@ def _print(out: Output, found: SetAgreement) -> None:
     out.print(f"{found.label_set}: {len(found.disagreements)} disagreements")
     if found.rows:
         out.table(AGREEMENT_HEAD, [row.cells() for row in found.rows])
+    if found.undefined:
+        out.warn(NO_KAPPA)
 
 
 def _values(session: Session, found: SetAgreement) -> Json:

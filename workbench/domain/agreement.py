@@ -17,6 +17,7 @@ from workbench.domain.metrics import FloatArray, IntArray, confusion_matrix
 BoolArray = NDArray[np.bool_]
 
 PAUSE = 300.0  # seconds between two labels above which a person had a break
+BULK = 0.1  # seconds between two accepted suggestions below which no person has looked at both
 Z = 1.959964  # two-sided 95 % of the normal distribution
 _MICRO = 1e6
 
@@ -46,13 +47,14 @@ class Opinions:
 
 @dataclass(frozen=True)
 class Moments:
-    """When each person labelled which image: annotator ids, image ids, microseconds, and whether it
-    was by hand, not by an import."""
+    """When each person labelled which image: annotator ids, image ids, microseconds, whether it was
+    by hand, not by an import, and whether a suggestion was accepted."""
 
     annotators: IntArray
     images: IntArray
     made: IntArray
     by_hand: BoolArray
+    accepted: BoolArray
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,18 @@ def fleiss(labels: IntArray, count: int) -> Agreement:
     observed, chance = float(agreeing.mean()), float(share @ share)
     kappa = (observed - chance) / (1 - chance) if chance < 1.0 - 1e-12 else nan
     return Agreement(len(used), observed, kappa)
+
+
+def in_bulk(made: IntArray, accepted: BoolArray) -> BoolArray:
+    """Mask of the accepted suggestions (`accepted`) that one command accepted together: those made
+    (`made`, microseconds) within BULK of another one."""
+    chosen = np.flatnonzero(accepted)
+    chosen = chosen[np.argsort(made[chosen], kind="stable")]
+    near = np.diff(made[chosen]) / _MICRO < BULK
+    found = np.zeros(len(made), np.bool_)
+    found[chosen[:-1][near]] = True
+    found[chosen[1:][near]] = True
+    return found
 
 
 def images_an_hour(made: IntArray, images: IntArray) -> float:

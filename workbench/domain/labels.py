@@ -207,6 +207,9 @@ class Author(StrEnum):
     MODEL = "model"
 
 
+ACCEPTED = 0.999999  # highest confidence of an accepted suggestion; 1.0 means a label by hand
+
+
 class Role(IntEnum):
     """What a label is given for.
 

@@ -214,13 +214,13 @@ class Annotators:
 
     def moments(self) -> Moments:
         """When each named person labelled which image, in any set."""
-        people, images, made, by_hand = self._db.columns(
-            "SELECT annotator, image, made_at, author = 'human' FROM annotation"
+        people, images, made, by_hand, accepted = self._db.columns(
+            "SELECT annotator, image, made_at, author = 'human', confidence < 1 FROM annotation"
             " WHERE annotator IS NOT NULL",
             (),
-            4,
+            5,
         )
-        return Moments(people, images, made, by_hand.astype(np.bool_))
+        return Moments(people, images, made, by_hand.astype(np.bool_), accepted.astype(np.bool_))
 
     def images_of(self, name: str, images: Sequence[int] | None = None) -> IntArray:
         """Those of `images` (None: all) that a person labelled in any set, with repeated ids; none

@@ -13,11 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from workbench.app.session import Session
-from workbench.domain.agreement import Agreement, Ratings, cohen, fleiss, images_an_hour, ratings
+from workbench.domain.agreement import (
+    Agreement,
+    Ratings,
+    cohen,
+    fleiss,
+    images_an_hour,
+    in_bulk,
+    ratings,
+)
 from workbench.domain.errors import KnownError
 from workbench.domain.labels import Author, LabelSet, Role, Subject
 from workbench.domain.spreadsheets import guarded_rows
-from workbench.domain.text import Message, counted
+from workbench.domain.text import Message, counted, mark
 from workbench.domain.values import Cells
 from workbench.files import write_whole, writing
 from workbench.storage.annotators import NewAnnotation
@@ -31,7 +39,8 @@ class AnnotatorRow:
     """What one person labelled.
 
     Numbers of labels (cleared and replaced ones too) and of images, images in an hour of work (NaN
-    if unknown, as for imported labels), and the time of the last label in seconds since the epoch.
+    if unknown, as for imported labels and those accepted together), and the time of the last label
+    in seconds since the epoch.
     """
 
     name: str
@@ -85,6 +94,11 @@ class SetAgreement:
     rows: tuple[AgreementRow, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
 
+    @property
+    def undefined(self) -> bool:
+        """Whether a row has no kappa, because all labels are equal."""
+        return any(isnan(row.found.kappa) for row in self.rows)
+
 
 def annotator_table(session: Session) -> list[AnnotatorRow]:
     """A row for each person who labelled, in alphabetical order."""
@@ -95,16 +109,39 @@ def annotator_table(session: Session) -> list[AnnotatorRow]:
         if not own.any():
             continue
         images, made = moments.images[own], moments.made[own]
-        by_hand = moments.by_hand[own]
+        by_hand = moments.by_hand[own] & ~in_bulk(made, moments.accepted[own])
         hourly = images_an_hour(made[by_hand], images[by_hand])
         distinct = len(np.unique(images))
         rows.append(AnnotatorRow(name, len(made), distinct, hourly, int(made.max()) / 1e6))
     return rows
 
 
+NO_KAPPA = mark("Kappa is undefined where all labels are equal.")
+
+
+def not_rated(name: str) -> KnownError:
+    """Why there is no agreement on a label set that is not exclusive: its labels are added to those
+    of others, so that nobody's own choice is known."""
+    return KnownError(
+        "“{name}” has several labels per image, so agreement is not computed.",
+        "Choose a label set whose labels exclude each other.",
+        name=name,
+    )
+
+
 def rated_sets(session: Session) -> list[str]:
     """Label sets for which agreement is computed: the exclusive ones."""
     return [name for name, one in session.store.labels.sets().items() if one.exclusive]
+
+
+def unrated_sets(session: Session) -> list[str]:
+    """Label sets that are not exclusive, of which a named person has given a label."""
+    found = session.store.annotators
+    return [
+        name
+        for name, one in session.store.labels.sets().items()
+        if not one.exclusive and len(found.opinions(name).labels)
+    ]
 
 
 def agreement(session: Session, label_set: str) -> SetAgreement:
@@ -114,11 +151,7 @@ def agreement(session: Session, label_set: str) -> SetAgreement:
     """
     known = session.store.labels.get(label_set)
     if not known.exclusive:
-        raise KnownError(
-            "“{name}” has several labels per image, so agreement is not computed.",
-            "Choose a label set whose labels exclude each other.",
-            name=label_set,
-        )
+        raise not_rated(label_set)
     opinions = session.store.annotators.opinions(label_set)
     held = ratings(opinions)
     names = session.store.annotators.names()

@@ -18,7 +18,7 @@ from workbench.app.similar.features import FeatureSource, check_weights
 from workbench.domain.backbones import backbone
 from workbench.domain.clusters import CLUSTERINGS, FEWEST, Clustering, ClusterRequest, Clusters
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.labels import Author, LabelSet, Subject
+from workbench.domain.labels import ACCEPTED, Author, LabelSet, Subject
 from workbench.domain.projects import DATABASE_FILE
 from workbench.domain.reports import Clustered, Note, Progress
 from workbench.domain.runs import SAMPLES_FILE, Sample, encode_samples
@@ -155,7 +155,7 @@ def label_clusters(
                 allowed = Message("1 to {count}", count=count)
                 raise ValueRefused(Message("group"), cluster + 1, allowed)
             images = [one for one in clusters.members(cluster, share).tolist() if one in there]
-            sure = clusters.mean_confidence(cluster)
+            sure = min(clusters.mean_confidence(cluster), ACCEPTED)
             changed |= session.store.labels.assign(images, label_set, label, Author.HUMAN, sure)
     return len(changed)
 

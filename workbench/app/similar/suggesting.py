@@ -15,7 +15,7 @@ from workbench.app.results.predicting import Predicted, predict_task
 from workbench.app.results.run_images import has_network
 from workbench.app.session import Session
 from workbench.domain.changes import Changes
-from workbench.domain.labels import Author, Subject
+from workbench.domain.labels import ACCEPTED, Author, Subject
 from workbench.domain.runs import RunStatus
 from workbench.domain.text import counted
 
@@ -59,7 +59,7 @@ def accept(session: Session, image_ids: Sequence[int] | IntArray, label_set: str
         return 0
     alike: dict[tuple[str, float], list[int]] = defaultdict(list)
     for image, suggestion in found.items():
-        alike[suggestion.label, suggestion.confidence].append(image)
+        alike[suggestion.label, min(suggestion.confidence, ACCEPTED)].append(image)
     count = len(found)
     text = counted(
         count,

@@ -18,12 +18,15 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.labels.annotators import (
+    NO_KAPPA,
     AgreementRow,
     SetAgreement,
     agreement,
     annotator_table,
     decide,
+    not_rated,
     rated_sets,
+    unrated_sets,
 )
 from workbench.app.session import Session
 from workbench.app.settings import MOST_REPEATS, UserSettings
@@ -134,7 +137,7 @@ class AnnotatorsDialog(Dialog):
         self._found = SetAgreement("")
         self._make_tables()
         self.sets = QComboBox()
-        self.sets.addItems(rated_sets(context.session))
+        self.sets.addItems([*rated_sets(context.session), *unrated_sets(context.session)])
         self.sets.currentTextChanged.connect(self._show_agreement)
         self.title, self.hint = QLabel(), QLabel()
         self.title.setProperty("role", "heading")
@@ -161,7 +164,7 @@ class AnnotatorsDialog(Dialog):
                 Column(
                     tr("Images an hour"),
                     "figure",
-                    tr("Without pauses of more than five minutes"),
+                    tr("Without pauses of more than five minutes, and labels accepted together"),
                 ),
                 Column(tr("Last label"), "figure"),
             )
@@ -239,15 +242,20 @@ class AnnotatorsDialog(Dialog):
     def _show_agreement(self, label_set: str) -> None:
         if not label_set:
             return
-        found = self._found = agreement(self._context.session, label_set)
+        rated = self._context.session.labels.get(label_set).exclusive
+        found = agreement(self._context.session, label_set) if rated else SetAgreement(label_set)
+        self._found = found
         self.kappas.set_rows([_cells(row) for row in found.rows])
         self.kappas.setVisible(bool(found.rows))
-        self.hint.setVisible(not found.rows)
-        self.hint.setText(
-            tr("No two people have labelled the same images, and nobody has repeats.")
-            if self._rows
-            else tr("No label carries a name. Choose yours in Label → Annotator….")
-        )
+        hint = tr(NO_KAPPA) if found.undefined else ""
+        if not rated:
+            hint = tr(not_rated(label_set).message)
+        elif not self._rows:
+            hint = tr("No label carries a name. Choose yours in Label → Annotator….")
+        elif not found.rows:
+            hint = tr("No two people have labelled the same images, and nobody has repeats.")
+        self.hint.setText(hint)
+        self.hint.setVisible(bool(hint))
         self._show_disputes(found)
 
     def _show_disputes(self, found: SetAgreement) -> None:
