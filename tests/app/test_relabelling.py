@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from workbench.app.labels.labelling import rename_label
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults, Scope
 from workbench.app.session import Session
@@ -100,3 +101,19 @@ def test_results_stay_readable_after_their_label_set_is_removed(
     assert now.label_set is None
     now.assign(np.array([0]), "smile")
     assert results.matrix(Scope()).sum() == 4
+
+
+def test_a_renamed_label_is_no_other_label(session: Session, results: RunResults) -> None:
+    def now() -> tuple[list[str], list[bool]]:
+        labels = CurrentLabels(session, results, "target")
+        return [labels.name(row) for row in range(4)], labels.relabelled().tolist()
+
+    before = now()
+    assert before == (["smile", "smile", "open", "open"], [False] * 4)
+    rename_label(session, "expression", "open", "gape")
+    assert now() == (["smile", "smile", "gape", "gape"], [False] * 4)
+    rename_label(session, "expression", "gape", "smile", merge=True)
+    assert now() == (["smile"] * 4, [False] * 4), "the crops and images have the same label still"
+    session.undo()
+    session.undo()
+    assert now() == before

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from tests.fixtures import finished_runs
 from tests.fixtures.stored_images import fill
-from workbench.app.labels.labelling import assign, edit_set
+from workbench.app.labels.labelling import assign, edit_set, rename_label
 from workbench.app.session import Session
 from workbench.app.similar.suggesting import (
     Suggestion,
@@ -19,6 +21,7 @@ from workbench.app.similar.suggesting import (
     unseen,
 )
 from workbench.domain.changes import Changes
+from workbench.domain.images import ImageFilter
 from workbench.domain.labels import CAR_VIEWS, Author, Label, LabelSet
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus
 
@@ -115,3 +118,37 @@ def test_a_run_on_mouths_or_on_labels_that_are_gone_starts_nothing(
     predicted.announce(Changes(runs=frozenset({"new"})))
     assert predicted.jobs.jobs() == ()
     updater.deleteLater()
+
+
+def test_predictions_follow_a_label_that_is_renamed_merged_and_undone(predicted: Session) -> None:
+    def suggested() -> str:
+        return suggestions(predicted, "view", [1])[1].label
+
+    def differing() -> list[int]:
+        return predicted.images.ids(ImageFilter(disagreement="view")).tolist()
+
+    assign(predicted, [1, 2], "view", "left")
+    assign(predicted, [3], "view", "front")
+    assert (suggested(), differing()) == ("left", [3])
+    rename_label(predicted, "view", "left", "port")
+    assert (suggested(), differing()) == ("port", [3])
+    rename_label(predicted, "view", "port", "larboard")
+    rename_label(predicted, "view", "larboard", "front", merge=True)
+    assert (suggested(), differing()) == ("front", [])
+    rename_label(predicted, "view", "front", "ahead")
+    assert suggested() == "ahead"
+    for name in ("front", "larboard", "port", "left"):
+        predicted.undo()
+        assert suggested() == name
+    assert differing() == [3]
+    predicted.redo()
+    assert suggested() == "port"
+
+
+def test_a_swap_of_two_names_is_followed_by_earlier_runs_alone(predicted: Session) -> None:
+    edit_set(predicted, CAR_VIEWS, {"left": "right", "right": "left"})
+    assert suggestions(predicted, "view", [1])[1].label == "right"
+    newest = predicted.store.runs.get("r1")
+    predicted.store.runs.update("r1", created=time.time() + 60)
+    assert suggestions(predicted, "view", [1])[1].label == "left"
+    assert newest.labels.target.labels[2] == "left", "the run keeps the names it has learned"

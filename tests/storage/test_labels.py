@@ -1,5 +1,7 @@
 """Labels: who wins, what is counted, what is remembered."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -334,3 +336,26 @@ def test_images_with_both_labels_of_a_merge_have_one_afterwards(project):
         2: ("a", "b", "c"),
         3: ("b",),
     }
+
+
+def test_a_project_without_earlier_names_opens_and_keeps_them_from_then_on(tmp_path):
+    store = Project.create(tmp_path / "Birds")
+    store.labels.save_set(LabelSet("category", (Label("owl"), Label("gull"))))
+    store._db.run("DROP TABLE earlier_name")
+    store._db.run("DELETE FROM _sqlite_migrations WHERE name = 'earlier_names'")
+    store.close()
+    again = Project.open(store.folder)
+    again.labels.save_set(LabelSet("category", (Label("Eule"), Label("gull"))), {"owl": "Eule"})
+    assert again.labels.present_names("category", 0.0) == {"owl": "Eule"}
+    assert again.labels.present_names("category", time.time() + 60) == {}
+    again.labels.save_set(LabelSet("category", (Label("gull"),)))
+    assert again.labels.present_names("category", 0.0) == {}
+    again.history.undo()
+    assert again.labels.present_names("category", 0.0) == {"owl": "Eule"}
+    again.labels.remove_set("category")
+    assert again.labels.present_names("category", 0.0) == {}
+    again.history.undo()
+    again.history.undo()
+    assert again.labels.present_names("category", 0.0) == {}
+    assert again.labels.get("category").names == ("owl", "gull")
+    again.close()

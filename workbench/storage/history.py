@@ -23,6 +23,7 @@ KINDS = {
     "crop": 7,
     "annotation": 8,
     "split": 9,
+    "earlier_name": 10,
 }
 # Images that recorded changes touch: those of the changed rows, and those with a renamed label.
 # JSON arrays of states begin with the columns (image) id, hash and (label) id, label_set, name.
@@ -207,7 +208,7 @@ class Recorder:
             return Changes()
         if table in ("source", "place", "skipped"):
             return Changes(sources=True)
-        if table in ("label_set", "label"):
+        if table in ("label_set", "label", "earlier_name"):
             return Changes(label_sets=True)
         if table == "split":
             return Changes(split=True)

@@ -21,6 +21,18 @@ class _LabelValues(NamedTuple):
     position: int
 
 
+def present_names(db: Database, label_set: str, since: float) -> dict[str, str]:
+    """The present names of those labels of a set that were renamed or merged after a time (seconds
+    since the epoch), by the names that they had at that time."""
+    rows = db.rows(
+        "SELECT f.name, l.name FROM label_set s JOIN earlier_name f ON f.label_set = s.id"
+        " JOIN label l ON l.id = f.label WHERE s.name = ? AND f.ended_at > ? AND NOT l.removed"
+        " ORDER BY f.ended_at DESC, f.id DESC",
+        (label_set, round(since * 1e6)),
+    )
+    return dict(rows)
+
+
 class LabelSets:
     """Reads and writes label sets. Annotations refer to rows, so a rename changes none of them."""
 
@@ -102,7 +114,7 @@ class LabelSets:
         """Remove a set with its labels and their annotations, as one undoable edit."""
         set_id = self.id_of(name)
         with self._recorder.edit(Message("Remove label set {name}", name=name)):
-            for table in ("annotation", "label"):
+            for table in ("annotation", "earlier_name", "label"):
                 self._db.run(f"DELETE FROM {table} WHERE label_set = ?", (set_id,))  # noqa: S608
             self._db.run("DELETE FROM label_set WHERE id = ?", (set_id,))
 
@@ -131,6 +143,7 @@ class LabelSets:
         for old, new in renamed.items():
             if old in before and old != new:
                 self._rename(before[old], new, rows)
+                self._keep_name(set_id, old, before[old], rows[new])
         remaining = set(rows.values())
         for id_ in before.values():
             if id_ not in remaining:
@@ -143,6 +156,15 @@ class LabelSets:
         elif rows[new] != row:  # two labels become one
             self._db.run("UPDATE annotation SET label = ? WHERE label = ?", (rows[new], row))
             self._end_duplicates(rows[new])
+
+    def _keep_name(self, set_id: int, old: str, row: int, now_row: int) -> None:
+        """Keep the name of a renamed label for the runs that have learned it."""
+        if row != now_row:
+            self._db.run("UPDATE earlier_name SET label = ? WHERE label = ?", (now_row, row))
+        self._db.run(
+            "INSERT INTO earlier_name (label_set, label, name, ended_at) VALUES (?, ?, ?, ?)",
+            (set_id, now_row, old, now()),
+        )
 
     def _end_duplicates(self, label: int) -> None:
         """Clear all but one of a subject's equal labels: the newest, by hand if there is one."""

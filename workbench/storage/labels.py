@@ -17,7 +17,7 @@ from workbench.storage.annotators import ADD_AGREEMENT, EVER_OF_IMAGES, Annotato
 from workbench.storage.bulk_labels import ImportedLabel, assign_each
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
-from workbench.storage.label_sets import LabelSets
+from workbench.storage.label_sets import LabelSets, present_names
 
 _CURRENT = " AND label_set = ? AND crop IS NULL AND ended_at IS NULL"
 
@@ -347,6 +347,10 @@ class Labels:
         known = np.minimum(wanted, len(array) - 1)
         found = np.where(wanted < len(array), array[known], 0)
         return np.asarray(position[np.where(found < len(position), found, 0)])
+
+    def present_names(self, label_set: str, since: float) -> dict[str, str]:
+        """As `label_sets.present_names`."""
+        return present_names(self._db, label_set, since)
 
     def counts(self, label_set: str) -> dict[str, int]:
         """Number of images (or crops, for a set of crops) with each label; "" for those without."""

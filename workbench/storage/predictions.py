@@ -15,6 +15,7 @@ from workbench.domain.recipes import JOINT, JOINT_SETS
 from workbench.domain.runs import RunLabels
 from workbench.domain.splits import Part
 from workbench.storage.database import Database, IntArray, listed
+from workbench.storage.label_sets import present_names
 
 Scores = NDArray[np.float32]
 
@@ -39,7 +40,7 @@ class NewestPredictions:
 
 @dataclass(frozen=True)
 class _Head:
-    """One output of a run: its number, its labels, and its columns."""
+    """One output of a run: its number, the present names of its labels, and its columns."""
 
     run: int
     labels: tuple[str, ...]
@@ -151,18 +152,22 @@ class Predictions:
     def _head(self, label_set: str) -> _Head | None:
         joint = label_set in JOINT_SETS
         row = self._db.row(
-            f"SELECT number, target, labels FROM run WHERE {_SHOWABLE} AND target IN (?, ?)"  # noqa: S608
+            f"SELECT number, target, labels, created FROM run WHERE {_SHOWABLE}"  # noqa: S608
+            " AND target IN (?, ?)"
             " AND EXISTS (SELECT 1 FROM prediction p WHERE p.run = run.number)"
             " ORDER BY created DESC, number DESC",
             (label_set, JOINT if joint else label_set),
         )
         if row is None:
             return None
-        number, target, encoded = row
+        number, target, encoded, created = row
         labels = msgspec.json.decode(encoded, type=RunLabels)
+        now = present_names(self._db, label_set, created)
         if target == JOINT and label_set == "view" and labels.view is not None:
-            return _Head(number, labels.view.labels, "view_predicted", "view_confidence")
-        return _Head(number, labels.target.labels, "predicted", "confidence")
+            names = tuple(now.get(name, name) for name in labels.view.labels)
+            return _Head(number, names, "view_predicted", "view_confidence")
+        names = tuple(now.get(name, name) for name in labels.target.labels)
+        return _Head(number, names, "predicted", "confidence")
 
 
 def _best(scores: Scores) -> tuple[IntArray, NDArray[np.float64]]:

@@ -251,3 +251,17 @@ def touched(db: SqliteDatabase) -> None:
     db.conn.execute("ALTER TABLE version ADD COLUMN split INTEGER NOT NULL DEFAULT -1")
     db.conn.execute("ALTER TABLE version ADD COLUMN removed INTEGER NOT NULL DEFAULT 0")
     db.conn.execute("INSERT INTO touched (image, hash) VALUES (0, '')")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def earlier_names(db: SqliteDatabase) -> None:
+    """Add the names that labels had until they were renamed or merged.
+
+    `label` is the label that such a name means now; `ended_at` is when it was renamed.
+    """
+    db.conn.execute(
+        "CREATE TABLE earlier_name (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " label_set INTEGER NOT NULL REFERENCES label_set(id) DEFERRABLE INITIALLY DEFERRED,"
+        " label INTEGER NOT NULL REFERENCES label(id) DEFERRABLE INITIALLY DEFERRED,"
+        " name TEXT NOT NULL, ended_at INTEGER NOT NULL)"
+    )

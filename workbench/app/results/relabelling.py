@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workbench.app.results.results import LABEL_HEAD, RunResults
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.metrics import confusion_matrix
+from workbench.domain.runs import LabelList
 from workbench.domain.text import Message, counted
 
 if TYPE_CHECKING:
@@ -26,7 +27,14 @@ class CurrentLabels:
     def __init__(self, session: Session, results: RunResults, head: str) -> None:
         self._session, self._results, self._head = session, results, head
         self.label_set: LabelSet | None = session.store.labels.sets().get(results.label_set(head))
+        self._known = self._present(results.label_list(head))
         self._now = self._read()
+
+    def _present(self, learned: LabelList) -> tuple[str, ...]:
+        """The present names of labels that the run has learned."""
+        since = self._results.record.created
+        now = self._session.store.labels.present_names(learned.name, since)
+        return tuple(now.get(name, name) for name in learned.labels)
 
     def _read(self) -> IntArray:
         """The current label of each row as an index into the run's labels; −1 none, −2 a label
@@ -41,6 +49,15 @@ class CurrentLabels:
         now: IntArray = position[at]
         if self.label_set.subject is Subject.CROP:
             now = self._of_crops(self.label_set, now)
+        return self._as_learned(now)
+
+    def _as_learned(self, now: IntArray) -> IntArray:
+        """Of labels that are one by now, take the one that the run has learned for a row."""
+        first = np.array([self._known.index(name) for name in self._known], np.int64)
+        truth = self._results.outputs(self._head).truth
+        same = np.flatnonzero(truth >= 0)
+        same = same[first[truth[same]] == now[same]]
+        now[same] = truth[same]
         return now
 
     def _of_marks(self, label_set: LabelSet) -> IntArray:
@@ -49,7 +66,7 @@ class CurrentLabels:
         table, labels = self._results.table, self._session.store.labels
         of_images = labels.of_images(table.images, label_set.name)
         of_crops = labels.of_crops(table.crops[table.crops >= 0], label_set.name)
-        known = self._results.record.labels.target.labels
+        known = self._present(self._results.record.labels.target)
         truth = self._results.outputs(self._head).truth
         single = None
         if self._head.startswith(LABEL_HEAD):
@@ -69,7 +86,7 @@ class CurrentLabels:
 
     def _positions(self, label_set: LabelSet) -> IntArray:
         """The index of each label of the set, and last of none, among the run's labels."""
-        known = self._results.label_list(self._head).labels
+        known = self._known
         found = [known.index(n) if n in known else -2 for n in label_set.names]
         return np.array([*found, -1], dtype=np.int64)
 
@@ -77,7 +94,7 @@ class CurrentLabels:
         """Replace labels of images by those of their crops."""
         crops = self._results.table.crops
         given = self._session.store.labels.of_crops(crops[crops >= 0].tolist(), label_set.name)
-        known = self._results.label_list(self._head).labels
+        known = self._known
         now = now.copy()
         for row in np.flatnonzero(crops >= 0).tolist():
             for name in given.get(int(crops[row]), ()):
@@ -87,7 +104,7 @@ class CurrentLabels:
     def name(self, row: int) -> str:
         """The current label of a row; "" for none, or one that the run does not have."""
         at = int(self._now[row])
-        return self._results.label_list(self._head).labels[at] if at >= 0 else ""
+        return self._known[at] if at >= 0 else ""
 
     def relabelled(self) -> NDArray[np.bool_]:
         """Mask of the rows whose label has changed since the run was created."""
