@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.fixtures import finished_runs
 from workbench.cli.command import run
+from workbench.domain.labels import Author, Role
+from workbench.storage.annotators import NewAnnotation
 from workbench.storage.project import Project
 
 
@@ -116,3 +119,47 @@ def test_why_there_is_no_kappa_is_printed(birds: Path, capsys) -> None:
     capsys.readouterr()
     assert run(["annotators", "Birds", "--set", "view"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_labels_of_one_person_are_exported(birds: Path, capsys) -> None:
+    label = ("label", "Birds", "--set", "view")
+    assert run([*label, "--label", "left", "--annotator", "Ann", "bird 00", "bird 01"]) == 0
+    assert run([*label, "--label", "back", "--annotator", "Ben", "bird 01", "bird 02"]) == 0
+    assert run([*label, "--label", "left", "--annotator", "Ben", "bird 02"]) == 0
+    traits = ("label", "Birds", "--annotator", "Ann", "--set", "traits", "--new", "--several")
+    assert run([*traits, "--label", "red", "bird 00"]) == 0
+    assert run([*traits, "--label", "big", "bird 00"]) == 0
+    assert run([*traits, "--label", "red", "bird 00"]) == 0, "which removes it"
+
+    def exported(name: str) -> list[tuple[str, ...]]:
+        assert run(["labels", "export", "Birds", "out.csv", "--annotator", name]) == 0
+        with Path("out.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        keys = ("set", "label", "annotator")
+        return [
+            (Path(row["path"]).stem, *(row[key] for key in keys)) for row in rows if row["label"]
+        ]
+
+    assert exported("ann") == [
+        ("bird 00", "view", "left", "Ann"),
+        ("bird 00", "traits", "big", "Ann"),
+        ("bird 01", "view", "left", "Ann"),
+    ]
+    assert exported("Ben") == [
+        ("bird 01", "view", "back", "Ben"),
+        ("bird 02", "view", "left", "Ben"),
+    ]
+    store = Project.open(birds)
+    opinion = NewAnnotation(2, None, "front", "Ben", Author.HUMAN, Role.BLIND, 0)
+    store.annotators.add_opinions("view", [opinion])
+    store.annotators.add_opinions("view", [opinion._replace(image=5)])
+    store.close()
+    assert [row[:3] for row in exported("Ben")] == [
+        ("bird 01", "view", "back"),
+        ("bird 02", "view", "left"),
+        ("bird 04", "view", "front"),
+    ], "a repeat does not replace, a second opinion is one's own"
+    capsys.readouterr()
+    assert run(["labels", "export", "Birds", "new.csv", "--annotator", "Cat"]) == 2
+    assert "Ann, Ben" in capsys.readouterr().err
+    assert not Path("new.csv").exists()

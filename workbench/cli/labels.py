@@ -231,13 +231,24 @@ WRITTEN = [name for name, format in FORMATS.items() if format.written]
     help="Copy the images into the folder, or make hard links; by default only where the format"
     " has no labels without them.",
 )
+@click.option(
+    "--annotator",
+    default="",
+    help="Only the last labels of this person, also where they are not the current ones.",
+)
 def export_labels_command(
-    out: Output, project: Path, file: Path, format: str | None, label_set: str, images: str | None
+    out: Output,
+    project: Path,
+    file: Path,
+    format: str | None,
+    label_set: str,
+    images: str | None,
+    annotator: str,
 ) -> Result:
     """Export all labels to FILE."""
     with opened(project) as session:
         copies = ImageCopies(images) if images else None
-        choices = ExportChoices(format or "", label_set, copies)
+        choices = ExportChoices(format or "", label_set, copies, annotator)
         written = carry_out(export_task(session, file, choices))
         out.print(f"labels written to {file}: {written.labels}")
         if written.images:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.app.session import Session
+from workbench.app.session import AnnotatorReader, Session
 from workbench.domain.agreement import (
     Agreement,
+    Opinions,
     Ratings,
     cohen,
     fleiss,
@@ -22,13 +23,16 @@ from workbench.domain.agreement import (
     in_bulk,
     ratings,
 )
-from workbench.domain.errors import KnownError
+from workbench.domain.datasets import GivenLabel
+from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.label_names import LabelNames
 from workbench.domain.labels import Author, LabelSet, Role, Subject
 from workbench.domain.spreadsheets import guarded_rows
 from workbench.domain.text import Message, counted, mark
 from workbench.domain.values import Cells
 from workbench.files import write_whole, writing
 from workbench.storage.annotators import NewAnnotation
+from workbench.storage.project import Project
 
 HEAD = ("annotator", "labels", "images", "images_an_hour", "last_label")
 AGREEMENT_HEAD = ("between", "images", "equal", "kappa", "low", "high")
@@ -244,6 +248,48 @@ def give_opinion(session: Session, images: Iterable[int], label_set: str, label:
                 for one in ids
             ],
         )
+
+
+def known_annotator(people: AnnotatorReader, name: str) -> int:
+    """Id of the annotator called `name`, whatever its case. Raises ValueRefused, listing the names,
+    if there is none."""
+    names = people.names()
+    known = LabelNames(names.values())
+    found = known.equal(name) or known.like(name)
+    if not found:
+        raise ValueRefused(Message("annotator"), name, ", ".join(names.values()) or Message("none"))
+    return next(id_ for id_, one in names.items() if one == found)
+
+
+def labels_given_by(
+    store: Project, annotator: str
+) -> tuple[dict[int, list[GivenLabel]], dict[int, list[GivenLabel]]]:
+    """The last labels of a person by image, and by crop, also where they are not current.
+
+    Raises ValueRefused for an unknown name.
+    """
+    person = known_annotator(store.annotators, annotator)
+    name = store.annotators.names()[person]
+    labels: dict[int, list[GivenLabel]] = {}
+    of_crops: dict[int, list[GivenLabel]] = {}
+    for one in store.labels.sets().values():
+        found = labels if one.subject is Subject.IMAGE else of_crops
+        for subject, at in _last_labels(store.annotators.opinions(one.name), person, one.exclusive):
+            given = GivenLabel(one.name, one.names[at], Author.HUMAN.value, annotator=name)
+            found.setdefault(subject, []).append(given)
+    return labels, of_crops
+
+
+def _last_labels(given: Opinions, person: int, exclusive: bool) -> list[tuple[int, int]]:
+    """Pairs of a subject and the position of a person's last label; blind repeats replace none."""
+    own = given.annotators == person
+    last: dict[tuple[int, int], tuple[int, int]] = {}
+    rows = (given.subjects[own], given.labels[own], given.blind[own])
+    for subject, label, blind in zip(*(column.tolist() for column in rows), strict=True):
+        key = (subject, -1 if exclusive else label)
+        if not (blind and key in last):
+            last[key] = (subject, label)
+    return list(last.values())
 
 
 def write_table(session: Session, path: Path) -> None:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from workbench.app.jobs import DISK_ERRORS, Steps, Task
+from workbench.app.labels.annotators import known_annotator, labels_given_by
 from workbench.app.labels.label_files import image_bases
 from workbench.app.session import Session
 from workbench.domain.crops import Crop
@@ -57,12 +58,15 @@ class ExportChoices:
     """What the user decided about an export, "" or None for what the program is to decide.
 
     `format` is the name of a format ("": by the extension). `label_set` is written by formats that
-    have one set ("": the first with labels). `images` (None): copied if the format needs them.
+    have one set ("": the first with labels). `images` (None): copied if the format needs them. With
+    an `annotator`, only the last labels of this person are written, also where they are not the
+    current ones.
     """
 
     format: str = ""
     label_set: str = ""
     images: ImageCopies | None = None
+    annotator: str = ""
 
 
 NO_CHOICES = ExportChoices()
@@ -84,20 +88,22 @@ def export_task(
     """A job that exports all labels to `path`, a file or the folder of a dataset.
 
     A file is replaced when complete; a folder must not exist, or be empty, and appears when
-    complete. Raises ValueRefused for an unknown format or label set, KnownError if `path` cannot be
-    written or the images cannot be part of it.
+    complete. Raises ValueRefused for an unknown format, label set or annotator, KnownError if
+    `path` cannot be written or the images cannot be part of it.
     """
     chosen = written_format(path, choices.format)
     copies = _copies(chosen, choices.images)
     if choices.label_set:
         session.labels.get(choices.label_set)
+    if choices.annotator:
+        known_annotator(session.annotators, choices.annotator)
     _check_target(path, chosen)
     folder = session.folder
 
     def work() -> Steps[LabelExport]:
         with Project.reading(folder) as store:
             yield None
-            content = _Exported.of(store, chosen, choices.label_set)
+            content = _Exported.of(store, chosen, choices)
         notes = content.prepare(with_images=copies is not ImageCopies.NONE)
         copied = 0
         with writing(path), _target(path, chosen) as part:
@@ -200,9 +206,10 @@ class _LabelsOfImages:
     parts: Mapping[int, Part]
 
     @classmethod
-    def of(cls, store: Project, format: DatasetFormat) -> _LabelsOfImages:
+    def of(cls, store: Project, format: DatasetFormat, annotator: str) -> _LabelsOfImages:
         """What a format can describe; boxes without labels only if it names all images."""
-        labels, of_crops = _given_labels(store)
+        given = labels_given_by(store, annotator) if annotator else _given_labels(store)
+        labels, of_crops = given
         parts = store.splits.parts() if Carry.PARTS in format.carries or not format.absolute else {}
         return cls(labels, _regions(store, of_crops, not format.absolute), parts)
 
@@ -235,10 +242,10 @@ class _Exported:
     without_file: int = 0
 
     @classmethod
-    def of(cls, store: Project, format: DatasetFormat, label_set: str) -> _Exported:
+    def of(cls, store: Project, format: DatasetFormat, choices: ExportChoices) -> _Exported:
         """The labels of a project as `format` names images: relative paths, also of images without
         labels, or absolute ones."""
-        known = _LabelsOfImages.of(store, format)
+        known = _LabelsOfImages.of(store, format, choices.annotator)
         # In the order of their import, so that a dataset comes out in the order it came in.
         infos = store.images.files(np.sort(store.images.ids()))
         places = _places(store)
@@ -254,7 +261,7 @@ class _Exported:
             name: DeclaredSet(one.names, one.exclusive) for name, one in store.labels.sets().items()
         }
         dataset = Dataset(Path(base or "."), images, sets=sets)
-        main = store.labels.get(label_set or _main_set(store, format)).name
+        main = store.labels.get(choices.label_set or _main_set(store, format)).name
         options = WriteOptions(main, divided=any(image.part for image in images))
         return cls(format, dataset, options, files, _count(dataset), len(ids) - len(named))
 
