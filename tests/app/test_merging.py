@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.fixtures.stored_images import fill, found, state
 from workbench.app.jobs import run_to_end
 from workbench.app.labels.annotators import agreement, annotator_table
+from workbench.app.labels.labelling import rename_label
 from workbench.app.labels.merging import MergePlan, NewSpelling, merge, merge_plan_task
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
@@ -270,3 +272,35 @@ def test_reading_the_other_project_can_be_stopped_and_frees_it(mine, other) -> N
         plan_merge(mine, other.folder)
     steps.close()
     assert len(plan_merge(mine, other.folder).added) == 2
+
+
+def test_a_copy_from_before_a_rename_brings_no_old_name_back(mine, tmp_path) -> None:
+    mine.store.labels.save_set(LabelSet("view", (Label("left"), Label("port"), Label("back"))))
+    several = LabelSet("traits", (Label("big"), Label("large")), exclusive=False)
+    mine.store.labels.save_set(several)
+    label(mine.store, "Ann", "port", 1, 2)
+    mine.close()
+    copy = tmp_path / "Copy.workbench"
+    shutil.copytree(mine.folder, copy)
+    other = Project.open(copy)
+    label(other, "Ben", "port", 3)
+    for name in ("big", "large"):
+        label(other, "Ben", name, 4, label_set="traits")
+    other.close()
+    again = Session.open(mine.folder)
+    rename_label(again, "view", "port", "left", merge=True)
+    rename_label(again, "traits", "large", "big", merge=True)
+    plan = plan_merge(again, copy)
+    merge(again, plan)
+    assert plan.renamed == [("view", "port", "left"), ("traits", "large", "big")]
+    assert (plan.equal, plan.conflicts) == (2, [])
+    assert [one.label_set for one in plan.opinions] == ["traits"], "the other one of two labels"
+    assert views(again) == {
+        1: ("left", "Ann", "human"),
+        2: ("left", "Ann", "human"),
+        3: ("left", "Ben", "human"),
+    }
+    current = [one.label for one in again.store.labels.current() if one.label_set == "traits"]
+    assert current == ["big"]
+    assert again.labels.get("view").names == ("left", "back")
+    again.close()

@@ -7,10 +7,17 @@ from PySide6.QtCore import Qt, QTimer
 
 from tests.fixtures.stored_images import fill
 from workbench.app.labels.labelling import assign
+from workbench.app.labels.merging import MergePlan, RenamedHere
 from workbench.domain.labels import Author, Label, LabelSet
 from workbench.storage.project import Project
 from workbench.ui.dialogs import merging
-from workbench.ui.dialogs.merging import MergeDialog, Use, choose_and_merge, merge_with_dialog
+from workbench.ui.dialogs.merging import (
+    MergeDialog,
+    Use,
+    choose_and_merge,
+    merge_with_dialog,
+    summary_lines,
+)
 
 
 @pytest.fixture
@@ -181,3 +188,8 @@ def test_a_project_that_is_in_use_is_named(mine, other, host, qtbot):
     assert "in use" in dialog.summary.text()
     assert not dialog.merge_button.isEnabled()
     store.close()
+
+
+def test_renamed_labels_are_listed():
+    plan = MergePlan("Copy", renamed=[RenamedHere("view", "port", "left")])
+    assert "“port” of “view” is called “left” here by now." in summary_lines(plan)

@@ -134,6 +134,7 @@ def merge_command(out: Output, project: Path, other: Path, take: str) -> Result:
             "opinions": len(plan.opinions),
             "skipped_sets": list(plan.skipped),
             "spellings": [one._asdict() for one in plan.spellings],
+            "renamed": [one._asdict() for one in plan.renamed],
             "taken": take,
             "conflicts": [_conflict(one) for one in plan.conflicts],
         }
@@ -147,6 +148,8 @@ def _print_merge(out: Output, plan: MergePlan, take: str) -> None:
     out.table(("labels", ""), [*rows, ("second opinions", len(plan.opinions))])
     for name in plan.skipped:
         out.warn(f"skipped: label set {name}, which is of another kind in this project")
+    for old in plan.renamed:
+        out.warn(f"renamed: “{old.earlier}” of {old.label_set} is “{old.name}” here")
     for new in plan.spellings:
         of = f" of {new.label_set}" if new.label_set else ""
         out.warn(f"new: “{new.new}”{of}, beside “{new.known}”")

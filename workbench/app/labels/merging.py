@@ -74,6 +74,14 @@ class NewSpelling(NamedTuple):
     known: str
 
 
+class RenamedHere(NamedTuple):
+    """A label of the other project that was renamed here, or merged into another, since."""
+
+    label_set: str
+    earlier: str
+    name: str
+
+
 @dataclass
 class MergePlan:
     """What merging another project would do; nothing is changed yet.
@@ -82,7 +90,7 @@ class MergePlan:
     `added` become current labels, `equal` is the number of current labels that both have,
     `opinions` are labels that people gave there and that stay known besides the current ones.
     `skipped` names label sets that are of another kind here. `spellings` are new names that differ
-    from those here in case or spaces alone; they stay apart.
+    from those here in case or spaces alone; they stay apart. `renamed` labels get their name here.
     """
 
     name: str
@@ -95,6 +103,7 @@ class MergePlan:
     opinions: list[OtherLabel] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     spellings: list[NewSpelling] = field(default_factory=list)
+    renamed: list[RenamedHere] = field(default_factory=list)
 
 
 def merge_plan_task(session: Session, folder: Path) -> Task[MergePlan]:
@@ -176,7 +185,7 @@ class _Comparison:
         self.plan = MergePlan(other.name)
         self._crops: dict[int, list[Crop]] = {}
         self._mine: dict[tuple[str, _Place], list[Annotation]] = {}
-        self._given: set[tuple[str, _Place]] = set()  # what gets a label of an exclusive set
+        self._given: set[tuple[str, _Place, str]] = set()  # what gets a label ("": any) of a set
         self._said: set[_Said] = set()
 
     def steps(self) -> Steps[None]:
@@ -223,7 +232,8 @@ class _Comparison:
         for written, one in theirs.items():
             name = sets.equal_or_new(written)
             labels = names.get(name, LabelNames(()))
-            meant |= {(written, label): (name, labels.equal_or_new(label)) for label in one.names}
+            for label in one.names:
+                meant[written, label] = (name, self._label_here(name, labels, label))
             self._note_spellings("", sets, [name])
             self._note_spellings(name, labels, [meant[written, label][1] for label in one.names])
         wanted: dict[str, LabelSet] = {}
@@ -240,6 +250,18 @@ class _Comparison:
         self.plan.skipped = list(dict.fromkeys(self.plan.skipped))
         changed = (one for one in wanted.values() if one != self._known.get(one.name))
         self.plan.sets.extend(changed)
+
+    def _label_here(self, label_set: str, known: LabelNames, written: str) -> str:
+        """The label here that one of the other project means: also one that was renamed since the
+        projects were copied."""
+        name = known.equal_or_new(written)
+        if known.equal(name) is not None:
+            return name
+        now = self._store.labels.present_names(label_set, 0.0).get(name)
+        if now is None:
+            return name
+        self.plan.renamed.append(RenamedHere(label_set, name, now))
+        return now
 
     def _note_spellings(self, label_set: str, known: LabelNames, used: Iterable[str]) -> None:
         for name in used:
@@ -290,8 +312,8 @@ class _Comparison:
         elif mine and exclusive:
             name = self._store.images.row(theirs.image).name
             self.plan.conflicts.append(LabelConflict(name, mine[0], theirs))
-        elif not exclusive or key not in self._given:  # two crops there may be one here
-            self._given.add(key)
+        elif (once := (*key, "" if exclusive else theirs.label)) not in self._given:
+            self._given.add(once)  # two crops or labels there may be one here
             self.plan.added.append(theirs)
             self._said.add(_said(theirs))
 

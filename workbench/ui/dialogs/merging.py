@@ -260,8 +260,9 @@ def summary_lines(plan: MergePlan) -> list[str]:
 
 
 def _spelling_lines(plan: MergePlan) -> list[str]:
-    """A line for each of the first new spellings, and one for the rest."""
-    lines = []
+    """A line for each renamed label and of the first new spellings, and one for the rest."""
+    renamed = tr("“{earlier}” of “{label_set}” is called “{name}” here by now.")
+    lines = [renamed.format(**one._asdict()) for one in plan.renamed]
     for one in plan.spellings[:_SPELLINGS]:
         label = tr("“{new}” will be a new label of “{label_set}”, beside “{known}”.")
         label_set = tr("“{new}” will be a new label set, beside “{known}”.")
