@@ -61,7 +61,7 @@ def study_command(
     settings: tuple[str, ...],
     table: bool,
 ) -> Result:
-    """Compare recipes on the same splits and seeds, or on folds.
+    """Compare recipes on the same splits, seeds or folds.
 
     Trains each variant of PLAN with each seed, and compares it with the first variant, seed by
     seed. PLAN is a TOML file, or the name of an earlier study; without PLAN, the studies are
