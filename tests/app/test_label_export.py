@@ -436,7 +436,7 @@ def test_images_that_differ_in_their_extension_are_kept_in_yolo(tmp_path):
 def test_no_cell_is_a_formula_and_names_come_back(tmp_path, name, ending):
     if ending not in FORMATS[name].endings:
         return
-    names = ("=1+1", "+a", "-a", "@a", "'=1", "＝1", "''", "a=b", "-1")
+    names = ("=1+1", "+a", "-a", "@a", "'=1", "＝1", "''", "a=b", "-1", "﹢a")
     files = tuple(f"{name}.jpg" for name in names)
     images = drawn(tmp_path / "src", files)
     labels = dict(zip(files, names, strict=True))

@@ -1,7 +1,9 @@
 """Croissant: metadata over tables and folders, damaged metadata, and round trips."""
 
+import csv
 import hashlib
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -233,13 +235,40 @@ def test_what_is_written_describes_its_table(tmp_path):
 @given(datasets(labels_of(["", "view", "a/b"], line)))
 def test_what_is_written_is_read_again(tmp_path_factory, dataset):
     folder = tmp_path_factory.mktemp("croissant") / "new"
-    assert FORMATS["croissant"].write(folder, dataset, WriteOptions()) == []
+    notes = FORMATS["croissant"].write(folder, dataset, WriteOptions())
+    assert all("as formulas do" in str(note) for note in notes)
     assert by_path(read("croissant", folder)) == by_path(dataset)
+
+
+def test_formulas_are_guarded_and_a_pattern_brings_them_back(tmp_path):
+    texts = ("=1+1", "owl", "'@a", "-1", " \u3000＝x")
+    names = ("", "＋set")
+    images = [
+        ImageRecord(f"{at}.jpg", tuple(GivenLabel(name, text) for name in names))
+        for at, text in enumerate(texts)
+    ]
+    (note,) = FORMATS["croissant"].write(tmp_path, Dataset(tmp_path, images), WriteOptions())
+    assert note.values["n"] == 7
+    with (tmp_path / "data.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    fields = json.loads((tmp_path / "croissant.json").read_text())["recordSet"][0]["field"]
+    for field in fields[2:]:
+        pattern = field["source"]["transform"]["regex"]
+        cells = [row[field["source"]["extract"]["column"]] for row in rows]
+        assert cells[0] == "'=1+1"
+        found = [re.match(pattern, cell) for cell in cells]
+        assert tuple(one[1] if one else cell for one, cell in zip(found, cells, strict=True)) == (
+            texts
+        )
+    assert "transform" not in fields[0]["source"]
+    read_again = read("croissant", tmp_path)
+    assert set(read_again.sets) == {"", "＋set"}
+    assert [one.labels[0].label for one in read_again.images] == [text.strip() for text in texts]
 
 
 def test_the_reference_implementation_reads_it(tmp_path):
     mlcroissant = pytest.importorskip("mlcroissant")
-    images = [ImageRecord("1.jpg", (GivenLabel("", "owl"), GivenLabel("view", "left")), TRAIN)]
+    images = [ImageRecord("1.jpg", (GivenLabel("", "owl"), GivenLabel("view", "=left")), TRAIN)]
     FORMATS["croissant"].write(tmp_path, Dataset(tmp_path, images), WriteOptions())
     found = mlcroissant.Dataset(jsonld=str(tmp_path / "croissant.json"))
     (record,) = found.records(record_set="images")
@@ -247,5 +276,5 @@ def test_the_reference_implementation_reads_it(tmp_path):
         "file_name": "1.jpg",
         "split": "train",
         "label": "owl",
-        "view": "left",
+        "view": "=left",
     }

@@ -733,6 +733,9 @@ FORMULAS = (
     "\rx",
     "'=1",
     "''=1",
+    " =1",
+    "\u3000\u200b＝1",
+    "-1_0",
     "'quoted",
     "'",
     "plain",
@@ -744,15 +747,19 @@ FORMULAS = (
 def test_formulas_are_written_as_text_and_counted(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"t.{ending}"
     (message,) = write_rows(path, [["a", "b"], *([text, "x"] for text in FORMULAS), [-3, -0.5]])
-    assert message.values["n"] == 8
-    assert str(message).startswith("8 cells begin as formulas do.")
+    assert message.values["n"] == 9  # not the numbers
+    assert str(message).startswith("9 cells begin as formulas do.")
     if ending == "xlsx":
         rows = [[one.value for one in row] for row in openpyxl.load_workbook(path).active.rows]
     else:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file, delimiter="\t" if ending == "tsv" else ","))
     cells = [row[0] or "" for row in rows[1:-1]]
-    assert not any(cell[:1] in tuple("=+-@\t\r") for cell in cells if cell)
+    begin = tuple("=+-@\t\r＝")
+    assert [cell for cell in cells if cell.strip(" \u3000\u200b")[:1] in begin and cell] == [
+        "+1",
+        "-1",
+    ]
     assert [unguarded(cell.replace("_x000D_", "\r")) for cell in cells] == list(FORMULAS)
     assert [str(cell) for cell in rows[-1]] == ["-3", "-0.5"]  # numbers stay numbers
     assert write_rows(path, [["a"], ["b"]]) == []

@@ -51,7 +51,8 @@ def annotators_command(
         else:
             out.table(HEAD, [row.cells() for row in rows])
         if file is not None:
-            write_table(session, file)
+            for note in write_table(session, file):
+                out.print(str(note))
         found = [agreement(session, name) for name in _sets(session, label_set)]
         shown = [one for one in found if one.rows or label_set is not None]
         for one in shown:

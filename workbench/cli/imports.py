@@ -98,8 +98,10 @@ def imports_command(
             raise KnownError("There is no such report.", "List them with: workbench imports.")
         print_report(out, chosen)
         if file is not None:
-            save_report(chosen, file)
+            notes = save_report(chosen, file)
             out.print(f"saved to {file}")
+            for note in notes:
+                out.print(str(note))
         return report_values(chosen)
 
 

@@ -103,6 +103,8 @@ def predict_command(out: Output, project: Path, run: str, folder: Path, table: P
         done = carry_out(predict_folder_task(session, record.id, folder, table))
         mouths = f", {done.mouths} mouths" if done.mouths is not None else ""
         out.print(f"predicted: {image_count(done.images)}{mouths}; written to {done.path}")
+        for note in done.notes:
+            out.print(str(note))
         for lost in done.skipped:
             out.warn(f"{lost.path}: {lost.reason}")
         return {

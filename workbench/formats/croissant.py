@@ -31,6 +31,7 @@ from workbench.domain.datasets import (
 )
 from workbench.domain.errors import KnownError, parsing
 from workbench.domain.splits import part_named
+from workbench.domain.spreadsheets import FORMULA_PATTERN, FormulaGuard, unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.files import read_regular, regular_bytes, write_whole
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
@@ -58,6 +59,8 @@ PATH_PROPERTIES = ("content", "fullpath", "filepath", "filename")
 # Patterns for which matching may take very long are not used: they come with the dataset.
 _SLOW = re.compile(r"\)[*+{]|\\[1-9]|\(\?P?[=<!]")
 _REPEATS = re.compile(r"[*+]|\{\d*,\}")
+# Other programs get the text without the apostrophe that keeps spreadsheets from running it.
+_UNGUARDING = rf"(?s)'({FORMULA_PATTERN}.*)"
 MOST_REPEATS, MOST_PATTERN, MOST_PATH = 3, 200, 300
 _TERMS = (  # of Croissant, beside those with types below
     "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes"
@@ -129,12 +132,13 @@ class Croissant(DatasetFormat):
         used = declared(images, dataset.sets)
         taken |= {MAIN_COLUMN} if MAIN_SET in used else set()
         sets = [name for name in used if name not in taken]
-        table = _table(images, sets)
+        guard = FormulaGuard()
+        table, guarded = _table(images, sets, guard)
         path.mkdir(parents=True, exist_ok=True)
         write_whole(path / TABLE, table)
-        text = msgspec.json.format(msgspec.json.encode(_metadata(sets, table)), indent=2)
+        text = msgspec.json.format(msgspec.json.encode(_metadata(table, guarded)), indent=2)
         write_whole(path / METADATA, text)
-        return messages + losses(images, self.carries, sets)
+        return [*messages, *guard.notes(), *losses(images, self.carries, sets)]
 
 
 # metadata
@@ -299,7 +303,10 @@ class _RecordRows:
 
     def add_cells(self, line: int, cells: Mapping[str, str]) -> None:
         """Add a row of a table. Raises ValueError if it has no image."""
-        values = {one: cells.get(one.column, "") for one in (self.image, *self.others)}
+        values = {
+            one: unguarded(cells.get(unguarded(one.column), ""))
+            for one in (self.image, *self.others)
+        }
         self._add(line, values[self.image], values)
 
     def add_file(self, path: str) -> None:
@@ -371,20 +378,30 @@ def _read_files(package: _Package, rows: _RecordRows) -> Heartbeats:
 # writing
 
 
-def _table(images: Sequence[ImageRecord], sets: Sequence[str]) -> bytes:
-    """The CSV table with the images, their parts and labels."""
+def _table(
+    images: Sequence[ImageRecord], sets: Sequence[str], guard: FormulaGuard
+) -> tuple[bytes, dict[str, bool]]:
+    """The CSV table with the images, their parts and labels; and its columns, with whether `guard`
+    has changed cells of them."""
+    columns = [PATH_COLUMN, PART_COLUMN, *(name or MAIN_COLUMN for name in sets)]
+    head = guard.cells(columns)
+    changed = [False] * len(columns)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([PATH_COLUMN, PART_COLUMN, *(name or MAIN_COLUMN for name in sets)])
+    writer.writerow(head)
     for image in images:
         labels = (next(iter(labels_in(image.labels, name)), "") for name in sets)
-        writer.writerow([image.path, image.part or "", *labels])
-    return text.getvalue().encode()
+        row = [image.path, image.part or "", *labels]
+        safe = guard.cells(row)
+        changed = [
+            was or one is not cell for was, one, cell in zip(changed, row, safe, strict=True)
+        ]
+        writer.writerow(safe)
+    return text.getvalue().encode(), dict(zip(head, changed, strict=True))
 
 
-def _metadata(sets: Sequence[str], table: bytes) -> dict[str, Any]:
+def _metadata(table: bytes, columns: Mapping[str, bool]) -> dict[str, Any]:
     """The metadata of the table."""
-    columns = [PATH_COLUMN, PART_COLUMN, *(name or MAIN_COLUMN for name in sets)]
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -412,16 +429,19 @@ def _metadata(sets: Sequence[str], table: bytes) -> dict[str, Any]:
     }
 
 
-def _fields(columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for at, column in enumerate(columns):
+def _fields(columns: Mapping[str, bool]) -> Iterator[dict[str, Any]]:
+    for at, (column, changed) in enumerate(columns.items()):
+        source: dict[str, Any] = {"fileObject": {"@id": TABLE}, "extract": {"column": column}}
+        if changed:
+            source["transform"] = {"regex": _UNGUARDING}
         plain = re.sub(r"[^\w.-]", "_", column, flags=re.ASCII)
         identifier = plain if plain == column else f"{plain}-{at}"
         yield {
             "@type": "cr:Field",
             "@id": f"images/{identifier}",
-            "name": column,
+            "name": unguarded(column),
             "dataType": "sc:Text",
-            "source": {"fileObject": {"@id": TABLE}, "extract": {"column": column}},
+            "source": source,
         }
 
 

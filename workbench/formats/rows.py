@@ -23,7 +23,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
 from workbench.domain.splits import part_named
-from workbench.domain.spreadsheets import STARTS, guarded, unguarded
+from workbench.domain.spreadsheets import FormulaGuard, may_be_formula, unguarded
 from workbench.domain.text import Message, counted
 from workbench.files import PART
 from workbench.formats.sheets import MOST_COLUMNS, Cell, SheetRows, first_texts, write_sheet
@@ -335,25 +335,15 @@ def write_rows(path: Path, rows: Iterable[Sequence[Cell]]) -> list[Message]:
     Text that a spreadsheet would run as a formula gets an apostrophe in front, which `unguarded`
     removes; the number of such cells is returned as a message. Raises OSError.
     """
-    guard = _Guard()
+    guard = FormulaGuard()
     if ending_of(path) == EXCEL:
-        write_sheet(path, map(guard.safe, rows))
+        write_sheet(path, guard.rows(rows))
     else:
         _write_text(path, rows, guard)
-    if not guard.count:
-        return []
-    return [
-        counted(
-            guard.count,
-            "{n:,} cell begins as formulas do. An apostrophe in front keeps spreadsheets from"
-            " running it; it is removed when the file is imported here.",
-            "{n:,} cells begin as formulas do. An apostrophe in front keeps spreadsheets from"
-            " running them; it is removed when the file is imported here.",
-        )
-    ]
+    return guard.notes()
 
 
-def _write_text(path: Path, rows: Iterable[Sequence[Cell]], guard: _Guard) -> None:
+def _write_text(path: Path, rows: Iterable[Sequence[Cell]], guard: FormulaGuard) -> None:
     """Write rows as CSV or TSV. Rows with cells of several lines have all cells quoted, as
     `_swallows_rows` cannot know them otherwise."""
     delimiter = DELIMITERS.get(ending_of(path), ",")
@@ -364,7 +354,7 @@ def _write_text(path: Path, rows: Iterable[Sequence[Cell]], guard: _Guard) -> No
             for row in rows:
                 for cell in row:
                     if cell and isinstance(cell, str) and _may_need_care(cell):
-                        safe = guard.safe(row)
+                        safe = guard.cells(row)
                         if _has_lines(safe):
                             quoted.writerow(safe)
                         else:
@@ -377,29 +367,11 @@ def _write_text(path: Path, rows: Iterable[Sequence[Cell]], guard: _Guard) -> No
 
 
 def _may_need_care(cell: str) -> bool:
-    return cell[0] in STARTS or not cell.isprintable()
+    return may_be_formula(cell) or not cell.isprintable()
 
 
 def _has_lines(row: Sequence[Cell]) -> bool:
     return any(isinstance(cell, str) and ("\n" in cell or "\r" in cell) for cell in row)
-
-
-class _Guard:
-    """Puts an apostrophe in front of text that a spreadsheet would run, and counts such cells."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def safe(self, row: Sequence[Cell]) -> Sequence[Cell]:
-        """A row whose text is not run."""
-        return [self._safe(cell) for cell in row]
-
-    def _safe(self, cell: Cell) -> Cell:
-        if not isinstance(cell, str):
-            return cell
-        safe = guarded(cell)
-        self.count += safe is not cell
-        return safe
 
 
 def composed(text: str) -> str:

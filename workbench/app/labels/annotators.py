@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +25,7 @@ from workbench.domain.datasets import GivenLabel
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.label_names import LabelNames
 from workbench.domain.labels import Author, LabelSet, Role, Subject
-from workbench.domain.spreadsheets import guarded_rows
+from workbench.domain.spreadsheets import csv_text, notes_on
 from workbench.domain.text import Message, counted, mark
 from workbench.domain.values import Cells
 from workbench.files import write_whole, writing
@@ -292,13 +290,12 @@ def _last_labels(given: Opinions, person: int, exclusive: bool) -> list[tuple[in
     return list(last.values())
 
 
-def write_table(session: Session, path: Path) -> None:
+def write_table(session: Session, path: Path) -> list[Message]:
     """Write the table of annotators as CSV; the file is replaced when complete.
 
-    Raises KnownError if it cannot be written.
+    Returns notes on what was changed for spreadsheets. Raises KnownError if it cannot be written.
     """
-    text = io.StringIO()
-    rows = [row.cells() for row in annotator_table(session)]
-    csv.writer(text, lineterminator="\n").writerows(guarded_rows([HEAD, *rows]))
+    text = csv_text([HEAD, *(row.cells() for row in annotator_table(session))])
     with writing(path):
-        write_whole(path, text.getvalue().encode())
+        write_whole(path, text.encode())
+    return notes_on(text)

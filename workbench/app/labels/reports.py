@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from workbench.domain.import_reports import ImportReport
-from workbench.domain.spreadsheets import guarded_rows
-from workbench.files import replacing, writing
+from workbench.domain.spreadsheets import csv_text, notes_on
+from workbench.domain.text import Message
+from workbench.files import write_whole, writing
 
 
-def save_report(report: ImportReport, file: Path) -> None:
-    """Save all findings of a report as CSV. Raises KnownError if it cannot be written."""
-    with (
-        writing(file),
-        replacing(file) as part,
-        part.open("w", encoding="utf-8", newline="") as out,
-    ):
-        writer = csv.writer(out)
-        writer.writerow(("kind", "subject", "details"))
-        writer.writerows(guarded_rows(report.rows_of()))
+def save_report(report: ImportReport, file: Path) -> list[Message]:
+    """Save all findings of a report as CSV; return notes on what was changed for spreadsheets.
+
+    Raises KnownError if it cannot be written.
+    """
+    text = csv_text([("kind", "subject", "details"), *report.rows_of()])
+    with writing(file):
+        write_whole(file, text.encode())
+    return notes_on(text)

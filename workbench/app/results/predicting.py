@@ -27,7 +27,7 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import ImageInput
 from workbench.domain.runs import RunLabels
-from workbench.domain.spreadsheets import guarded_rows
+from workbench.domain.spreadsheets import FormulaGuard
 from workbench.domain.text import Message, counted, mark
 from workbench.files import check_replaceable, move_into_place, unusable, writing
 from workbench.folders import check_printable
@@ -67,6 +67,7 @@ class PredictionCsv:
         self._labels = labels
         self._boxes = boxes
         self._thresholds = thresholds
+        self.guard = FormulaGuard()
 
     def __enter__(self) -> PredictionCsv:
         with writing(self.path):
@@ -74,7 +75,7 @@ class PredictionCsv:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.partial.open("w", encoding="utf-8-sig", newline="")
         self._writer = csv.writer(self._file)
-        self._writer.writerows(guarded_rows([self.columns()]))
+        self._writer.writerows(self.guard.rows([self.columns()]))
         return self
 
     def __exit__(
@@ -99,7 +100,7 @@ class PredictionCsv:
     def write(self, rows: Sequence[CsvRow]) -> None:
         """Append rows; raises KnownError if the file cannot be written."""
         with writing(self.partial):
-            self._writer.writerows(guarded_rows(self._cells(row) for row in rows))
+            self._writer.writerows(self.guard.rows(self._cells(row) for row in rows))
             self._file.flush()
 
     def _cells(self, row: CsvRow) -> list[str]:
@@ -141,14 +142,16 @@ class Predicted:
 class PredictedFolder:
     """Result of predicting a folder.
 
-    The CSV file, the number of files predicted, the other files with the reason, and the number of
-    mouths found (None if the run does not use mouth crops).
+    The CSV file, the number of files predicted, the other files with the reason, the number of
+    mouths found (None if the run does not use mouth crops), and notes on what was changed in the
+    file for spreadsheets.
     """
 
     path: Path
     images: int
     skipped: tuple[SkippedFile, ...]
     mouths: int | None = None
+    notes: tuple[Message, ...] = ()
 
 
 def predict_task(session: Session, run_id: str, image_ids: Sequence[int]) -> Task[Predicted]:
@@ -250,7 +253,9 @@ def predict_folder_task(
             sheet.write([CsvRow(file.path, note=file.reason) for file in skipped])
             images = yield from _fill(sheet, run_folder, named, skipped)
         yield Progress(done=len(named), total=len(named), text=Message("Predicting images"))
-        return PredictedFolder(csv_path, images, tuple(skipped), len(named) if mouths else None)
+        found_mouths = len(named) if mouths else None
+        notes = tuple(sheet.guard.notes())
+        return PredictedFolder(csv_path, images, tuple(skipped), found_mouths, notes)
 
     title = Message("Predict images in {folder}", folder=folder.name)
     return Task(title, work, kind="predict")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -12,7 +10,7 @@ from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns
 from workbench.app.results.run_comparison import RunComparison
 from workbench.domain.reports import Epoch
 from workbench.domain.runs import RunRecord
-from workbench.domain.spreadsheets import guarded_rows
+from workbench.domain.spreadsheets import csv_text
 from workbench.domain.values import Cell, Cells
 
 EPOCH_COLUMNS = (
@@ -29,12 +27,8 @@ EPOCH_COLUMNS = (
 
 
 def to_csv(header: Cells, rows: Iterable[Cells]) -> str:
-    """A table as CSV text (RFC 4180 quoting, line feeds); None and NaN become empty cells."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    shown = (["" if _undefined(cell) else cell for cell in row] for row in rows)
-    writer.writerows(guarded_rows([header, *shown]))
-    return out.getvalue()
+    """A table as `csv_text`; None and NaN become empty cells."""
+    return csv_text([header, *(["" if _undefined(cell) else cell for cell in row] for row in rows)])
 
 
 def _undefined(cell: Cell) -> bool:

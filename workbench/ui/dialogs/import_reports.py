@@ -170,8 +170,9 @@ class ImportReportsDialog(Dialog):
             file = Path(chosen)
             file = file if file.suffix else file.with_suffix(".csv")
             with self._context.reporting_errors():
-                save_report(self._report, file)
-                self._context.notify(tr("{path} saved.").format(path=file), "info")
+                notes = save_report(self._report, file)
+                texts = [tr("{path} saved.").format(path=file), *map(tr, notes)]
+                self._context.notify(" ".join(texts), "info")
 
 
 def show_reports(context: Context, parent: QWidget) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
@@ -23,7 +21,7 @@ from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import layer_studies, layers_task
 from workbench.domain.assessments import LayerStudy
 from workbench.domain.backbones import backbone
-from workbench.domain.spreadsheets import guarded_rows
+from workbench.domain.spreadsheets import csv_text
 from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
@@ -298,14 +296,12 @@ class LayersDialog(Dialog):
 
     def csv(self) -> str:
         """Return CSV text with a row per stage of each study."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("start", "stage", "features", "train_top1", "top1"))
-        for study in self.studies:
-            for one in study.found.layers:
-                row = (study.start, one.stage, one.features, one.train_top1, one.top1)
-                writer.writerows(guarded_rows([row]))
-        return text.getvalue()
+        rows = (
+            (study.start, one.stage, one.features, one.train_top1, one.top1)
+            for study in self.studies
+            for one in study.found.layers
+        )
+        return csv_text([("start", "stage", "features", "train_top1", "top1"), *rows])
 
     def done(self, result: int) -> None:
         self.job.stop()

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.domain.spreadsheets import notes_on
 from workbench.domain.text import tr
 from workbench.ui.look.icons import icon
 from workbench.ui.parts.dialog import Dialog
@@ -110,8 +111,9 @@ class Copies(QObject):
     def copy_data(self) -> None:
         """Copy the table to the clipboard as CSV."""
         if self._data is not None:
-            QGuiApplication.clipboard().setText(self._data())
-            self._notify(tr("Table copied as CSV."), "info")
+            text = self._data()
+            QGuiApplication.clipboard().setText(text)
+            self._notify(_with_notes(tr("Table copied as CSV."), text), "info")
 
     def choose_image_file(self) -> None:
         """Let the user choose a PNG file and save the image there."""
@@ -145,19 +147,25 @@ class Copies(QObject):
     def save_data(self, path: Path) -> None:
         """Save the table as a CSV file and show a notification, also of an error."""
         file = QSaveFile(str(path))
+        text = self._data() if self._data is not None else ""
         if self._data is not None and file.open(QSaveFile.OpenModeFlag.WriteOnly):
-            file.write(self._data().encode())
-        self._finish(file, path)
+            file.write(text.encode())
+        self._finish(file, path, text)
 
-    def _finish(self, file: QSaveFile, path: Path) -> None:
+    def _finish(self, file: QSaveFile, path: Path, table: str = "") -> None:
         if file.isOpen() and file.commit():
-            self._notify(tr("{path} saved.").format(path=path), "info")
+            self._notify(_with_notes(tr("{path} saved.").format(path=path), table), "info")
         else:
             reason = file.errorString()
             self._notify(
                 tr("{path} cannot be written: {reason}.").format(path=path, reason=reason),
                 "bad",
             )
+
+
+def _with_notes(text: str, table: str) -> str:
+    """A text, and what was changed in a table for spreadsheets."""
+    return " ".join([text, *map(tr, notes_on(table))])
 
 
 class CopyDialog(Dialog):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.domain.spreadsheets import guarded_rows
+from workbench.domain.spreadsheets import csv_text
 from workbench.ui.look.markup import plain_text
 from workbench.ui.look.theme import Theme
 
@@ -265,10 +263,7 @@ class FigureTable(QTableView):
 
     def csv(self) -> str:
         """The table as CSV, with a header."""
-        text = io.StringIO()
-        rows = [[column.title for column in self.figures.columns], *self.cells()]
-        csv.writer(text, lineterminator="\n").writerows(guarded_rows(rows))
-        return text.getvalue()
+        return csv_text([[column.title for column in self.figures.columns], *self.cells()])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():

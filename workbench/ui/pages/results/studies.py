@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import replace
 
@@ -11,9 +9,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.app.training.studies import StudyProgress, StudyQueue, study_progress
-from workbench.domain.spreadsheets import guarded_rows
+from workbench.domain.spreadsheets import csv_text
 from workbench.domain.studies import Row, Study
 from workbench.domain.text import plural, tr
+from workbench.domain.values import Cells
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
@@ -174,21 +173,19 @@ class StudySection(QWidget):
     def csv(self) -> str:
         """The table as CSV text: one row per variant, accuracies in [0, 1], times in seconds; the
         last columns are the accuracies of each seed or fold."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
+        rows: list[Cells] = [
             (
                 *("variant", "seeds", "mean", "deviation", "interval"),
                 *("difference", "interval", "p", "seconds", *map(str, self._numbers())),
             )
-        )
+        ]
         for row in self._standing.rows if self._standing is not None else ():
             mean = (row.accuracy.mean, row.deviation, row.accuracy.half)
             difference = (row.difference.mean, row.difference.half, row.p)
             each = [row.values.get(number, math.nan) for number in self._numbers()]
             numbers = [_plain(value) for value in (*mean, *difference, row.seconds, *each)]
-            writer.writerows(guarded_rows([(row.variant, len(row.values), *numbers)]))
-        return text.getvalue()
+            rows.append((row.variant, len(row.values), *numbers))
+        return csv_text(rows)
 
 
 def _each(row: Row, folds: bool) -> str:
