@@ -67,6 +67,24 @@ def test_a_dialog_that_fits_keeps_its_layout_and_size(qtbot):
     assert dialog.layout() is layout
 
 
+def test_a_dialog_that_grows_while_it_is_open_stays_on_the_screen(qtbot):
+    screen = QRect(100, 50, 1366, 768)
+    dialog = Tall(lines=10)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitExposed(dialog)
+    dialog.move(900, 600)
+    dialog.fit(screen)
+    frame = dialog.frameGeometry()
+    assert (frame.right(), frame.bottom()) == (screen.right(), screen.bottom())
+    dialog.move(0, 0)
+    dialog.fit(screen)
+    assert dialog.frameGeometry().topLeft() == screen.topLeft()
+    dialog.move(120, 70)
+    dialog.fit(screen)
+    assert dialog.pos() == QPoint(120, 70)
+
+
 def test_every_dialog_of_the_window_fits_the_screen():
     bases = {}
     for file in Path(workbench.ui.__file__).parent.rglob("*.py"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QSize
+from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -22,13 +22,24 @@ class Dialog(QDialog):
         super().showEvent(event)
 
     def fit(self, screen: QRect) -> None:
-        """Reduce the size to that of a screen (in logical pixels), scrolling what does not fit."""
+        """Reduce the size to that of a screen (in logical pixels), scrolling what does not fit.
+
+        A dialog that grew while it was open is moved so that all of it is on the screen.
+        """
         room = screen.size() - _FRAME
         least = self.minimumSizeHint().expandedTo(self.minimumSize())
         if least != least.boundedTo(room):
             self._scroll_content()
         self.setMinimumSize(self.minimumSize().boundedTo(room))
         self.resize(self.size().boundedTo(room))
+        if self.isVisible():
+            self._move_onto(screen)
+
+    def _move_onto(self, screen: QRect) -> None:
+        frame = self.frameGeometry()
+        right, bottom = min(frame.right(), screen.right()), min(frame.bottom(), screen.bottom())
+        frame.moveBottomRight(QPoint(right, bottom))
+        self.move(max(frame.left(), screen.left()), max(frame.top(), screen.top()))
 
     def _scroll_content(self) -> None:
         layout = self.layout()
