@@ -102,6 +102,12 @@ def test_a_project_is_read_where_it_cannot_be_written(folder, run, reason, kille
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
 
+def test_a_project_whose_database_alone_is_read_only_is_read(folder):
+    found = read(lambda _, *words: on_read_only_disk(folder / DATABASE_FILE, *words), folder)
+    assert (found["reason"], found["images"]) == ("its database is a read-only file", 3)
+    assert all("Cars is read-only: its database" in text for text in found["refused"])
+
+
 def test_an_older_project_on_a_read_only_disk_is_upgraded_in_a_copy(folder):
     db = sqlite3.connect(folder / DATABASE_FILE)
     db.execute("DELETE FROM _sqlite_migrations WHERE name = 'marks'")

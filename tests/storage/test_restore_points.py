@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.damage import DAMAGES
+from tests.fixtures.read_only import on_read_only_disk, without_permission
 from tests.fixtures.stored_images import fill, state
 from workbench.domain.errors import KnownError
 from workbench.domain.projects import DATABASE_FILE, RESTORE_FOLDER, DamagedProject, PointKind
@@ -23,6 +24,7 @@ from workbench.storage.project import Project
 from workbench.storage.restore_points import (
     MOST,
     CopyStopped,
+    check_readable,
     list_points,
     make_point,
     restore,
@@ -135,6 +137,74 @@ def test_a_damaged_point_is_not_listed_and_not_restored(project):
     again = Project.open(project.folder)
     assert state(again) == before
     again.close()
+
+
+MAKE = """
+import pathlib, sys
+from workbench.domain.errors import KnownError
+from workbench.domain.projects import PointKind
+from workbench.storage import restore_points
+folder = pathlib.Path(sys.argv[1])
+try:
+    restore_points.make_point(folder, PointKind.DAILY)
+    restore_points.restore(folder, restore_points.list_points(folder)[0])
+except KnownError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_not_the_database(project):
+    fill(project, 3)
+    place = make_point(project.folder, PointKind.DAILY).file.parent
+    done = without_permission(place, "-c", MAKE, str(project.folder))
+    assert done.stdout.startswith(str(place)), done.stderr
+    assert "cannot be written: " in done.stdout
+
+
+def test_a_read_only_database_is_not_replaced(project):
+    fill(project, 3)
+    project.close()
+    path = project.folder / DATABASE_FILE
+    done = on_read_only_disk(path, "-c", MAKE, str(project.folder))
+    assert done.stdout.startswith(f"{path} cannot be written: "), done.stderr
+    assert len(list_points(project.folder)) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission on Windows")
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(project):
+    check_readable(project.folder)  # there are none yet
+    (project.folder / RESTORE_FOLDER).symlink_to(RESTORE_FOLDER)
+    with pytest.raises(KnownError, match="cannot be read"):
+        check_readable(project.folder)
+
+
+def _pipe(path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes on Windows")
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "put"),
+    [
+        ("20251301-000000-daily.sqlite", lambda path: path.write_bytes(b"")),
+        ("99991231-235959-daily.sqlite", None),  # a copy of a good one
+        ("20300101-000000-daily.sqlite", _pipe),
+        ("20300101-000000-daily.sqlite", Path.mkdir),
+        ("20300101-000000-daily.sqlite.part", Path.mkdir),
+    ],
+)
+def test_files_that_are_no_points_are_passed_over(project, name, put):
+    fill(project, 3)
+    first = make_point(project.folder, PointKind.DAILY)
+    other = project.folder / RESTORE_FOLDER / name
+    shutil.copy(first.file, other) if put is None else put(other)
+    second = make_point(project.folder, PointKind.DAILY)
+    assert list_points(project.folder) == [second, first]
+    project.close()
+    before = restore(project.folder, first)
+    assert before in list_points(project.folder)
+    assert other.exists()
 
 
 def test_what_an_earlier_version_backed_up_is_offered_too(project):

@@ -23,6 +23,12 @@ LISTED = 3  # restore points named in an error
 list_points = restore_points.list_points
 
 
+def readable_points(folder: Path) -> list[RestorePoint]:
+    """As `list_points`. Raises KnownError if their folder cannot be read."""
+    restore_points.check_readable(folder)
+    return list_points(folder)
+
+
 def newest_points(folder: Path) -> list[RestorePoint]:
     """The newest restore points of a project that cannot be opened, for an error."""
     return list_points(folder)[:LISTED]
@@ -31,9 +37,9 @@ def newest_points(folder: Path) -> list[RestorePoint]:
 def find_point(folder: Path, given: str = "") -> RestorePoint:
     """The restore point with this name or unique beginning of a name; "" is the newest.
 
-    Raises KnownError if there is none.
+    Raises KnownError if there is none, or their folder cannot be read.
     """
-    points = list_points(folder)
+    points = readable_points(folder)
     if not points:
         raise KnownError("{folder} has no restore points.", folder=folder)
     found = [point for point in points if point.name == given] or [

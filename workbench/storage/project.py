@@ -48,6 +48,7 @@ from workbench.storage.locks import (
 )
 from workbench.storage.predictions import Predictions
 from workbench.storage.read_only import (
+    check_file_writable,
     forget_copy,
     open_to_read,
     open_upgraded,
@@ -194,6 +195,7 @@ class Project:
     def _opened(cls, folder: Path) -> Project:
         path = folder / DATABASE_FILE
         with _known_errors(path), contextlib.ExitStack() as undo:
+            check_file_writable(path)
             db = Database(path)
             undo.callback(db.close)
             _claim(db, folder)

@@ -46,6 +46,13 @@ LEAST = 1 << 16  # bytes; a disk with less free space is full: SQLite needs 32 K
 _copies: dict[Path, Path] = {}  # database → its copy, which is read in its place
 
 
+def check_file_writable(path: Path) -> None:
+    """Raise PermissionError if there is a database that cannot be written: SQLite would open it for
+    reading, and refuse only the first edit."""
+    if path.is_file() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def why_read_only(path: Path, error: BaseException) -> ReadOnly | None:
     """Why a database could not be opened for writing; None if `error` has another cause."""
     causes = [error, error.__cause__, error.__context__]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.projects import (
     DATABASE_FILE,
     RESTORE_FOLDER,
@@ -28,11 +28,13 @@ from workbench.domain.text import Message
 from workbench.files import PART, make_folder, replacing, writing
 from workbench.storage.database import external_error, read_only_uri
 from workbench.storage.locks import in_use, read_lock, remove_lock, write_lock
+from workbench.storage.read_only import check_file_writable
 
 MOST = 5  # restore points of each kind that are kept
 PAGES = 4096  # copied between two looks at `stopped`: 16 MB
 STEPS = 100_000  # of SQLite's machine between two looks at `stopped`
 STAMP = "%Y%m%d-%H%M%S"
+LATEST = 9000  # year; a later time of a name is a mistake, behind which no name would fit
 _NAME = re.compile(rf"(\d{{8}}-\d{{6}})-({'|'.join(PointKind)})\.sqlite")
 _OLDER_NAME = re.compile(r"backup-(\d{8}-\d{6})\.sqlite")  # beside the database, by version 1
 _DAMAGED = "damaged-"  # beginning of the names of databases that were replaced
@@ -55,14 +57,19 @@ def make_point(folder: Path, kind: PointKind, stopped: Callable[[], bool] = neve
     """
     place = folder / RESTORE_FOLDER
     make_folder(place)
-    for left in place.glob(f"*{PART}*"):  # of a killed process
-        left.unlink(missing_ok=True)
-    path = _new_name(place, kind)
-    with writing(path), replacing(path) as part:
-        _copy(folder / DATABASE_FILE, part, stopped)
+    with writing(place):
+        path = _new_name(place, kind)
+        for left in place.glob(f"*{PART}*"):  # of a killed process
+            with contextlib.suppress(OSError):  # also a folder, or a file of another user
+                left.unlink()
+        with replacing(path) as part:
+            part.unlink(missing_ok=True)
+            part.touch(exist_ok=False)  # SQLite would not name the file that it cannot write
+            _copy(folder / DATABASE_FILE, part, stopped)
     for old in [point for point in list_points(folder) if point.kind is kind][MOST:]:
         if old.file.parent == place:
-            old.file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the new one is complete
+                old.file.unlink()
     made = _read(path, kind, path.name[: len("YYYYMMDD-hhmmss")])
     assert made is not None
     return made
@@ -79,6 +86,19 @@ def list_points(folder: Path) -> list[RestorePoint]:
             found.append(_read(path, PointKind.MIGRATION, name[1]))
     whole = [point for point in found if point is not None]
     return sorted(whole, key=lambda point: (point.made_at, point.name), reverse=True)
+
+
+def check_readable(folder: Path) -> None:
+    """Raise KnownError if restore points of the project in `folder` could not be listed."""
+    place = folder / RESTORE_FOLDER
+    try:
+        os.listdir(place)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise KnownError(
+            "{path} cannot be read: {reason}.", path=place, reason=reason_of(error)
+        ) from error
 
 
 def has_points(folder: Path) -> bool:
@@ -116,6 +136,8 @@ def restore(folder: Path, point: RestorePoint) -> RestorePoint | None:
 def _claim(folder: Path) -> None:
     """Lock a project, as opening it does, under the write lock of its database if that is whole."""
     path = folder / DATABASE_FILE
+    with writing(path):
+        check_file_writable(path)
     with contextlib.ExitStack() as held:
         if path.is_file() and path.stat().st_size:
             with contextlib.suppress(sqlite3.Error):  # damaged, or in use
@@ -163,10 +185,18 @@ def _set_aside(path: Path) -> None:
 def _new_name(place: Path, kind: PointKind) -> Path:
     """A name later than all others, which are named by second."""
     names = (_NAME.fullmatch(path.name) for path in place.iterdir())
-    stamps = [name[1] for name in names if name]
-    newest = max((time.mktime(time.strptime(stamp, STAMP)) for stamp in stamps), default=0.0)
+    newest = max((_time_of(name[1]) or 0.0 for name in names if name), default=0.0)
     stamp = time.strftime(STAMP, time.localtime(max(time.time(), newest + 1)))
     return place / f"{stamp}-{kind}.sqlite"
+
+
+def _time_of(stamp: str) -> float | None:
+    """The time that a name has, in seconds since the epoch; None if there is no such time."""
+    try:
+        found = time.strptime(stamp, STAMP)
+        return time.mktime(found) if found.tm_year < LATEST else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _copy(database: Path, part: Path, stopped: Callable[[], bool]) -> None:
@@ -176,7 +206,6 @@ def _copy(database: Path, part: Path, stopped: Callable[[], bool]) -> None:
         if stopped():
             raise CopyStopped
 
-    part.unlink(missing_ok=True)
     with (
         _known(database),
         closing(sqlite3.connect(read_only_uri(database), uri=True, isolation_level=None)) as source,
@@ -208,15 +237,17 @@ def _problem(path: Path, stopped: Callable[[], bool] = never) -> str:
 
 
 def _read(path: Path, kind: PointKind, stamp: str) -> RestorePoint | None:
+    made_at = _time_of(stamp)
+    if made_at is None or not path.is_file():  # opening a pipe would wait
+        return None
     try:
         with closing(sqlite3.connect(read_only_uri(path, immutable=True), uri=True)) as db:
             (images,) = db.execute("SELECT count(*) FROM image").fetchone()
             (labels,) = db.execute(
                 "SELECT count(*) FROM annotation WHERE ended_at IS NULL"
             ).fetchone()
-        made_at = time.mktime(time.strptime(stamp, STAMP))
         return RestorePoint(path, kind, made_at, path.stat().st_size, images, labels)
-    except (sqlite3.Error, OSError, ValueError):
+    except (sqlite3.Error, OSError):
         return None
 
 
