@@ -102,15 +102,30 @@ def test_what_differs_is_saved_and_shown(dialog, window, session, qtbot, tmp_pat
     assign(session, ids[1:3], "view", "front")
     dialog.compare()
     idle(qtbot, dialog)
-    path = tmp_path / "changes.csv"
-    monkeypatch.setattr(
-        "workbench.ui.dialogs.versions.QFileDialog.getSaveFileName", lambda *_: (str(path), "")
-    )
+    answer(monkeypatch, "QFileDialog.getSaveFileName", (str(tmp_path / "changes"), ""))
     dialog.save_button.click()
+    path = tmp_path / "changes.csv"
     assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+    assert dialog.summary.text() == f"{path} saved."
     dialog.images_button.click()
     assert not dialog.isVisible()
     assert window.current_page().list.ids.tolist() == ids[1:3]
+
+
+def test_the_table_has_the_first_differences_and_the_file_all(
+    dialog, session, qtbot, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("workbench.ui.dialogs.versions.SHOWN", 2)
+    create(qtbot, dialog, "good")
+    assign(session, session.images.ids(), "view", "front")
+    dialog.compare()
+    idle(qtbot, dialog)
+    assert len(dialog.table.cells()) == 2
+    assert dialog.summary.text().endswith("The table has the first 2.")
+    path = tmp_path / "all.csv"
+    answer(monkeypatch, "QFileDialog.getSaveFileName", (str(path), ""))
+    dialog.save_button.click()
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 5
 
 
 def choose(dialog, subject, difference):
@@ -133,6 +148,10 @@ def test_differences_of_one_kind_lead_to_their_images(dialog, window, session, q
     dialog.images_button.click()
     assert dialog.isVisible()
     assert "None of these images" in dialog.summary.text()
+    dialog.table.selectRow(0)
+    QTest.keyClick(dialog.table, Qt.Key.Key_Return)
+    assert dialog.summary.text() == "This image is not in the project now."
+    assert dialog.isVisible()
     choose(dialog, "label", "added")
     dialog.table.setFocus()
     dialog.table.selectRow(1)

@@ -1,5 +1,4 @@
-"""Versions: a list, what differs from the project now or from another one with the images that
-differ, and going back."""
+"""Versions: a list, what differs from the project now or another version, and going back."""
 
 from __future__ import annotations
 
@@ -143,7 +142,7 @@ class VersionsDialog(Dialog):
         for box in (self.other, self.kinds):
             box.setMinimumContentsLength(NAME_CHARACTERS)
             box.setSizeAdjustPolicy(narrow)
-        self.table.opened.connect(self.show_images)
+        self.table.opened.connect(self.show_image)
         self.finished.connect(self.table.loader.close)
         column(
             row((self.name, 2), (self.note, 3), self.create_button, spacing=8),
@@ -176,11 +175,10 @@ class VersionsDialog(Dialog):
         role = QDialogButtonBox.ButtonRole.ActionRole
         self.images_button = buttons.addButton(tr("Show images"), role)
         self.save_button = buttons.addButton(tr("Save as CSV…"), role)
-        self.images_button.clicked.connect(lambda: self.show_images())
+        self.images_button.clicked.connect(self.show_images)
         self.save_button.clicked.connect(self._choose_file)
-        for button in buttons.buttons():
-            if isinstance(button, QPushButton):
-                button.setAutoDefault(False)
+        for button in buttons.findChildren(QPushButton):
+            button.setAutoDefault(False)
         buttons.rejected.connect(self.reject)
         return buttons
 
@@ -253,8 +251,7 @@ class VersionsDialog(Dialog):
         )
 
     def _compared(self, changes: list[VersionChange]) -> None:
-        job = self.sender()
-        if job is not None and job is not self._job:
+        if self.sender() not in (None, self._job):
             return  # another comparison was started meanwhile
         self._job = None
         self._show_changes(changes)
@@ -274,11 +271,10 @@ class VersionsDialog(Dialog):
     def shown_changes(self) -> list[VersionChange]:
         """The differences of the chosen kind."""
         kind = self.kinds.currentData()
-        found = self.changes
-        if kind is not None:
-            subject, difference = map(str, kind)  # Qt returns plain texts
-            found = [one for one in found if (one.subject, one.difference) == (subject, difference)]
-        return found
+        if kind is None:
+            return self.changes
+        wanted = tuple(map(str, kind))  # Qt returns plain texts
+        return [one for one in self.changes if (one.subject, one.difference) == wanted]
 
     def _show_rows(self) -> None:
         self.table.show_changes(self.shown_changes()[:SHOWN])
@@ -319,8 +315,7 @@ class VersionsDialog(Dialog):
             self.compare()
 
     def _gone_back(self, _: None) -> None:
-        version = self.selected()
-        if version is not None:
+        if version := self.selected():
             text = tr("Gone back to version “{name}”. Undo takes this back.")
             self._context.notify(text.format(name=version.name), "info")
 
@@ -329,25 +324,21 @@ class VersionsDialog(Dialog):
         version = self.selected()
         if version is None:
             return
-        title, name = tr("Rename version"), version.name
-        new, given = QInputDialog.getText(self, title, tr("Name"), text=name)
+        title, old = tr("Rename version"), version.name
+        new, given = QInputDialog.getText(self, title, tr("Name"), text=old)
         if given:
-            self._change(lambda: rename_version(self._context.session, name, new))
+            self._change(lambda: rename_version(self._context.session, old, new))
 
     def delete_version(self) -> None:
         """Delete the selected version after a question."""
         version = self.selected()
         if version is None:
             return
-        question = tr("Delete the version “{name}”? This cannot be undone.")
-        answer = QMessageBox.question(
-            self,
-            tr("Delete version"),
-            plain_text(question.format(name=version.name)),
-            QMessageBox.StandardButton.Cancel | QMessageBox.StandardButton.Discard,
-            QMessageBox.StandardButton.Cancel,
-        )
-        if answer is QMessageBox.StandardButton.Discard:
+        text = tr("Delete the version “{name}”? This cannot be undone.").format(name=version.name)
+        cancel, delete = QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Discard
+        title = tr("Delete version")
+        answer = QMessageBox.question(self, title, plain_text(text), cancel | delete, cancel)
+        if answer is delete:
             self._change(lambda: remove_version(self._context.session, version.name))
 
     def _change(self, change: Callable[[], str | None]) -> None:
@@ -360,25 +351,33 @@ class VersionsDialog(Dialog):
             return
         self._show_versions(name or "")
 
-    def show_images(self, image: int | None = None) -> None:
-        """Show the images with the shown differences on the Images page, one of them selected."""
+    def show_images(self) -> None:
+        """Show the images with the shown differences on the Images page."""
         ids = images_of(self._context.session, self.shown_changes()).values()
-        if not ids:
+        if ids:
+            self.accept()
+            self._context.go("images", filter=ImageFilter(ids=tuple(ids)))
+        else:
             self.summary.setText(tr("None of these images is in the project now."))
-            return
-        self.accept()
-        self._context.go("images", filter=ImageFilter(ids=tuple(ids)))
-        if image is not None:
+
+    def show_image(self, image: int) -> None:
+        """Show the images with the shown differences and select this one; 0 is none of them."""
+        if image:
+            self.show_images()
             self._context.go("images", image=image)
+        else:
+            self.summary.setText(tr("This image is not in the project now."))
 
     def _choose_file(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(
             self, tr("Save"), str(Path.home() / "changes.csv"), tr("CSV tables (*.csv)")
         )
         if chosen:
+            path = Path(chosen if Path(chosen).suffix else f"{chosen}.csv")
             with self._context.reporting_errors():
-                for note in save_changes(self.changes, Path(chosen)):
-                    self.summary.setText(tr(note))
+                notes = save_changes(self.changes, path)
+                texts = [tr("{path} saved.").format(path=path), *map(tr, notes)]
+                self.summary.setText(" ".join(texts))
 
     def _show_failure(self, failure: Failed) -> None:
         self.summary.setText(tr(failure.text))
@@ -398,7 +397,8 @@ class VersionsDialog(Dialog):
 class ChangeTable(FigureTable):
     """Differences with the thumbnails of their images, which are loaded when they are painted.
 
-    `opened(image id)` is emitted for a double-click or Enter on an image that the project has.
+    `opened(image id)` is emitted for a double-click or Enter on an image: 0 if the project does not
+    have it.
     """
 
     opened = Signal(int)
@@ -421,7 +421,7 @@ class ChangeTable(FigureTable):
         self.setIconSize(QSize(SIDE, SIDE))
         self.setItemDelegateForColumn(0, _ThumbnailDelegate(self))
         self._session = context.session
-        self._images: list[int | None] = []
+        self._images: list[int | None] = []  # 0 if the project does not have it
         self._wanted: dict[int, None] = {}
         self.loader = ThumbnailLoader(context.session, self)
         self.loader.ready.connect(lambda *_: self.viewport().update())
@@ -432,17 +432,17 @@ class ChangeTable(FigureTable):
     def show_changes(self, changes: list[VersionChange]) -> None:
         """Show these differences."""
         ids = images_of(self._session, changes)
-        self._images = [ids.get(change.hash) for change in changes]
+        self._images = [ids.get(change.hash, 0) if change.hash else None for change in changes]
         self.set_rows([_change_cells(change) for change in changes])
 
     def thumbnail(self, index: Index) -> QIcon:
         """The thumbnail for a row of the view, empty until it is loaded."""
         image = self._images[self.source_row(index)]
-        pixels = self.loader.get(image) if image is not None else None
+        pixels = self.loader.get(image) if image else None
         if pixels is not None:
             keep = Qt.AspectRatioMode.KeepAspectRatio
             return QIcon(QPixmap.fromImage(to_qimage(pixels)).scaled(SIDE, SIDE, keep))
-        if image is not None:
+        if image:
             self._wanted[image] = None
             self._request.start()
         return QIcon()
