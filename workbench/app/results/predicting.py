@@ -248,8 +248,7 @@ def predict_folder_task(
             yield Note(text=Message("This run uses mouth crops: detecting mouths first."))
             named, missed = yield from with_mouths(named, landmarks)
             skipped += missed
-        thresholds = thresholds_of(run_folder)
-        with PredictionCsv(csv_path, record.labels, mouths, thresholds) as sheet:
+        with PredictionCsv(csv_path, record.labels, mouths, thresholds_of(run_folder)) as sheet:
             sheet.write([CsvRow(file.path, note=file.reason) for file in skipped])
             images = yield from _fill(sheet, run_folder, named, skipped)
         yield Progress(done=len(named), total=len(named), text=Message("Predicting images"))
