@@ -1,6 +1,7 @@
 """Labels that do not exclude each other, from the annotations to a cell and back."""
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from blake3 import blake3
 
 from workbench.app.jobs import Done, run_here
-from workbench.app.results.evaluating import evaluate_task
+from workbench.app.results.evaluating import evaluate_task, protocols_task, run_protocol
 from workbench.app.results.predicting import predict_folder_task
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.result_tables import classes_csv
@@ -173,6 +174,32 @@ def test_scoring_again_gives_the_same(session: Session, results: RunResults) -> 
     assert isinstance(outcome, Done)
     assert outcome.value.top1 == pytest.approx(outcome.value.stored_top1)
     assert outcome.value.top1 == pytest.approx(results.scores(Scope(Part.TEST)).top1)
+
+
+def test_protocols_have_the_mean_average_precision(session: Session, results: RunResults) -> None:
+    run, runs = results.record.id, session.store.runs
+    windows = run_protocol(session, run, "test_crops=windows")
+    mixed = np.roll(results.table.marks, 1, axis=0)  # labels that the run has not learned
+    runs.save_predictions(run, dataclasses.replace(results.table, marks=mixed))
+    try:
+        task = protocols_task(session, run, [windows], [Part.TEST])
+        own, by_windows = run_here(task).value
+    finally:
+        runs.save_predictions(run, results.table)
+    inside = results.inside(Scope(Part.TEST))
+    scores, marks = results.table.scores[inside], mixed[inside]
+    precisions = []
+    for column in range(marks.shape[1]):  # the mean precision at each image that has the label
+        order = np.argsort(-scores[:, column], kind="stable")
+        right = marks[order, column]
+        found = np.cumsum(right) / np.arange(1, len(right) + 1)
+        precisions.append(found[right].mean())
+    assert own.mean_ap == pytest.approx(np.mean(precisions))
+    assert own.mean_ap < 0.9
+    top = marks[np.arange(len(scores)), scores.argmax(axis=1)]
+    assert own.top1 == pytest.approx(top.mean())
+    assert own.images == by_windows.images == len(scores)
+    assert 0 < by_windows.mean_ap <= 1
 
 
 def test_starts_and_depths_are_judged_by_one_label_an_image(session: Session) -> None:

@@ -12,8 +12,8 @@ from workbench.app.results.run_images import (
     RowScores,
     RunImages,
     ShownImages,
+    card_of_run,
     has_network,
-    thresholds_of,
     usable_runs,
     uses_crops,
 )
@@ -180,4 +180,4 @@ def test_a_run_is_usable_with_its_network_alone(session: Session, images: list[i
 def test_thresholds_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(KnownError, match=r"model\.json cannot be read"):
-        thresholds_of(tmp_path)
+        card_of_run(tmp_path)

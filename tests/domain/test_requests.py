@@ -5,7 +5,7 @@ from workbench.domain.requests import PREDICTED, AnswerLine, Explain, Heat, Scor
 
 
 def test_images_are_scored_in_batches_of_32():
-    assert defaults_of(Score, run="r", images=()) == {"batch": 32}
+    assert defaults_of(Score, run="r", images=()) == {"batch": 32, "protocol": None}
 
 
 def test_the_predicted_label_is_explained_at_the_deepest_layer_without_a_check():
@@ -23,6 +23,7 @@ def test_scores_without_progress_count_no_image():
         "unread": (),
         "done": 0,
         "total": 0,
+        "seconds": 0.0,
     }
 
 

@@ -11,7 +11,7 @@ from tests.fixtures.damage import assert_refused, damaged, flipped, refusal, wit
 from tests.fixtures.run_folders import Chances, make_run, train
 from tests.fixtures.tiny_runs import save_run
 from tests.learning.test_features import folder_request, pictures  # noqa: F401
-from workbench.app.results.run_images import thresholds_of
+from workbench.app.results.run_images import card_of_run
 from workbench.app.training.starts import check_run_weights, put_start
 from workbench.app.training.training import load_predictions
 from workbench.domain.errors import KnownError
@@ -231,7 +231,7 @@ def test_a_damaged_card_of_a_network_is_refused(tmp_path):
     card = folder / MODEL_FILE
     assert_refused(card, lambda: read_card(folder))
     assert_refused(card, lambda: check_run_weights(folder / WEIGHTS_FILE))
-    assert_refused(card, lambda: thresholds_of(folder))
+    assert_refused(card, lambda: card_of_run(folder))
     data = card.read_bytes()
     card.write_bytes(data.replace(b"boat", b"goat"))  # valid, but another label
     with pytest.raises(KnownError, match=r"model\.json cannot be read: its content has changed"):

@@ -13,26 +13,34 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.fixtures.run_folders import make_run, train
 from tests.fixtures.tiny_runs import CATEGORY, draw_images, save_run
 from workbench.app.explain.explaining import layer_title, save_explanation, trust_sentence
 from workbench.app.results.run_images import RunImage
-from workbench.domain.errors import KnownError
+from workbench.domain.advice import DataFacts, advise
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
+from workbench.domain.protocols import WINDOW_SCALES as SCALES
+from workbench.domain.protocols import ScoringProtocol
+from workbench.domain.recipes import complete, partial_recipe
+from workbench.domain.reports import Note
 from workbench.domain.requests import WINDOWS, Describe, Explain, ImageInput
 from workbench.domain.text import Message
-from workbench.learning.networks.device import choose_device
-from workbench.learning.serving.explain import (
+from workbench.learning.evaluation.trained import load_model
+from workbench.learning.evaluation.windows import (
     CELLS,
-    SCALES,
     cut,
-    describe,
-    explain,
+    highest_scores,
     localised,
     positions,
     scaled_size,
-    window_heat,
+    views_of_image,
+    window_count,
     windows_of,
 )
+from workbench.learning.networks.device import choose_device
+from workbench.learning.serving.explain import describe, explain, window_heat
+from workbench.learning.serving.export import properties
 from workbench.learning.serving.loaded import NetworkCache
 from workbench.vision.overlays import framed
 from workbench.vision.reading import read_rgb
@@ -76,31 +84,37 @@ def test_windows_are_the_pixels_of_the_resized_image() -> None:
     assert windows.shape == (CELLS, round(CELLS * 4 / 3))
 
 
-def by_hand(boxes, scales, values, rows, columns) -> np.ndarray:
-    """Cell by cell: the mean of the windows of each scale over its middle, then of the scales."""
+def by_hand(boxes, values, rows, columns) -> np.ndarray:
+    """Cell by cell: the highest of all windows, of any scale, over its middle."""
     found = np.zeros((rows, columns))
     for row in range(rows):
         for column in range(columns):
             y, x = (row + 0.5) / rows, (column + 0.5) / columns
-            means = []
-            for number in sorted(set(scales.tolist())):
-                over = [
-                    value
-                    for (left, top, right, bottom), scale, value in zip(
-                        boxes.tolist(), scales.tolist(), values.tolist(), strict=True
-                    )
-                    if scale == number and left <= x <= right and top <= y <= bottom
-                ]
-                means.append(sum(over) / len(over))
-            found[row, column] = sum(means) / len(means)
+            found[row, column] = max(
+                value
+                for (left, top, right, bottom), value in zip(
+                    boxes.tolist(), values.tolist(), strict=True
+                )
+                if left <= x <= right and top <= y <= bottom
+            )
     return found
 
 
-def test_the_map_is_the_mean_over_windows_then_over_scales() -> None:
+def test_the_map_is_the_maximum_over_scales_and_windows() -> None:
     windows = cut(torch.zeros(90, 70, 3, dtype=torch.uint8), 32)
     values = np.random.default_rng(0).random(len(windows.pixels))
-    wanted = by_hand(windows.boxes, windows.scales, values, *windows.shape)
+    wanted = by_hand(windows.boxes, values, *windows.shape)
     np.testing.assert_allclose(localised(values, windows), wanted, rtol=1e-5)
+    assert window_count(70, 90, 32) == len(values)
+
+
+def scores_by_hand(network, inputs: np.ndarray, classes: int) -> np.ndarray:
+    """Softmax over the first outputs."""
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(inputs)).numpy().astype(np.float64)
+    logits = outputs[:, :classes]
+    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -123,19 +137,20 @@ def test_an_answer_holds_the_highest_scores_and_the_strongest_window(
     card, network = loaded.card, loaded.network
     mean, std = (np.array(v, np.float32).reshape(1, 3, 1, 1) for v in (card.mean, card.std))
     inputs = (windows.pixels.numpy().astype(np.float32) / 255 - mean) / std
-    with torch.no_grad():
-        outputs = network(torch.from_numpy(inputs)).numpy().astype(np.float64)
-    logits = outputs[:, : len(CATEGORY.labels)]
-    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores /= scores.sum(axis=1, keepdims=True)
+    scores = scores_by_hand(network, inputs, len(CATEGORY.labels))
+    assert card.test_mirror
+    turned = scores_by_hand(network, inputs[..., ::-1].copy(), len(CATEGORY.labels))
+    scores = (scores + turned[:, list(card.labels.target.mirror)]) / 2
     highest = scores.max(axis=0)
+    scored = highest_scores(loaded.scorer, paths[0], None)[: len(highest)]
+    np.testing.assert_allclose(scored, highest, rtol=1e-4)
     label = int(highest.argmax())
     np.testing.assert_allclose(heat.scores, highest, rtol=1e-4)
     assert heat.label == CATEGORY.labels[label]
     assert heat.score == pytest.approx(highest[label], rel=1e-4)
     assert heat.windows == len(scores)
     np.testing.assert_allclose(heat.window, windows.boxes[scores[:, label].argmax()])
-    found = by_hand(windows.boxes, windows.scales, scores[:, label], *windows.shape)
+    found = by_hand(windows.boxes, scores[:, label], *windows.shape)
     wanted = (found - found.min()) / (found.max() - found.min())
     np.testing.assert_allclose(np.reshape(heat.values, wanted.shape), wanted, atol=2e-3)
     assert len(heat.view_scores) == (2 if joint else 0)
@@ -174,10 +189,11 @@ def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
     windows = windows_of(path, None, SIDE)
     heat = window_heat(windows, loaded, 0, CATEGORY, "car", check=False)
     values = np.reshape(heat.values, (heat.height, heat.width))
-    y, x = np.unravel_index(values.argmax(), values.shape)
-    assert 70 / 120 <= (y + 0.5) / heat.height <= 110 / 120
-    assert 110 / 160 <= (x + 0.5) / heat.width <= 150 / 160
     left, top, right, bottom = heat.window
+    y, x = (np.argwhere(values == values.max()) + 0.5).T
+    assert values[int(90 / 120 * heat.height), int(130 / 160 * heat.width)] == values.max()
+    assert y.min() / heat.height >= 70 / 120 - 1 / max(SCALES)  # as far as the best windows reach
+    assert x.min() / heat.width >= 110 / 160 - 1 / max(SCALES)
     assert left <= 130 / 160 <= right
     assert top <= 90 / 120 <= bottom
     assert bottom - top == pytest.approx(1 / max(SCALES))  # the smallest window fits it best
@@ -185,6 +201,42 @@ def test_the_map_is_highest_where_the_object_is(tmp_path: Path) -> None:
     even = type(even)(torch.zeros_like(even.pixels), even.boxes, even.scales, even.shape)
     flat = window_heat(even, loaded, 0, CATEGORY, "car", check=False)
     assert not any(flat.values)
+
+
+def test_a_run_can_be_scored_by_windows(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", test_crops="windows", epochs=1, test_mirror=False)
+    narrow = tmp_path / "run-images" / "035.png"
+    Image.new("RGB", (4, 90)).save(narrow)
+    reports = train(folder)
+    notes = [report.text for report in reports if isinstance(report, Note) and report.warning]
+    assert any("too narrow" in note and "035.png" in note for note in notes)
+    network, card = load_model(folder)
+    assert card.protocol == ScoringProtocol(test_resize=0, test_crops="windows", test_mirror=False)
+    with np.load(folder / "predictions.npz") as arrays:
+        images, scores = arrays["images"].tolist(), arrays["scores"]
+    assert images == list(range(1, 36))  # without the narrow one
+    path = tmp_path / "run-images" / "004.png"
+    windows = windows_of(path, None, 32)
+    inputs = (windows.pixels.numpy().astype(np.float32) / 255 - 0.5) / 0.5
+    wanted = scores_by_hand(network, inputs, 3).max(axis=0)
+    np.testing.assert_allclose(scores[4], wanted, atol=1e-5)
+    loaded = NetworkCache(choose_device()).get(str(folder))
+    asked = Explain(run=str(folder), images=(ImageInput(str(path)), ImageInput(str(narrow))))
+    answer = explain(asked, loaded)  # by Grad-CAM, with the scores of the run
+    np.testing.assert_allclose(answer.maps[0].scores, scores[4], atol=1e-5)
+    assert answer.maps[1] is None
+    assert [lost.index for lost in answer.unread] == [1]
+    assert "highest score" in properties(card)["averaged"]
+
+
+def test_windows_need_no_resized_image_and_count_in_the_forecast() -> None:
+    chosen = partial_recipe(target="category", backbone="simpleconv3", test_crops="windows")
+    advice = advise(DataFacts((50, 50)), chosen)
+    recipe = complete(chosen, advice.values)
+    assert (recipe.test_resize, "test_resize" in advice.reasons) == (0, True)
+    assert views_of_image(recipe) == len(cut(torch.zeros(48, 48, 3, dtype=torch.uint8), 48).boxes)
+    with pytest.raises(ValueRefused, match=r"“60”.*test_resize.*0 with test_crops=windows"):
+        complete({**chosen, "test_resize": 60}, advice.values)
 
 
 def test_an_image_that_is_too_narrow_for_windows_is_refused(tmp_path: Path) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isnan
 from pathlib import Path
 
 import click
+import msgspec
 
 from workbench.app.project_folders import find_project
-from workbench.app.results.evaluating import Evaluation, evaluate_task
+from workbench.app.results.evaluating import (
+    COMPARED_PARTS,
+    Evaluation,
+    evaluate_task,
+    protocol_scores,
+    protocols_task,
+    run_protocol,
+)
 from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns, run_object
 from workbench.app.session import Session
@@ -28,6 +36,7 @@ from workbench.cli.command import (
 from workbench.cli.progress import carry_out
 from workbench.domain.errors import KnownError
 from workbench.domain.metrics import ClassScore, macro_average
+from workbench.domain.protocols import ProtocolScore
 from workbench.domain.runs import RunRecord
 from workbench.domain.splits import PARTS, Part
 from workbench.domain.values import Cell, Json
@@ -184,7 +193,12 @@ def _cell(column: RunColumn, run: RunRecord) -> Cell:
     return value
 
 
-@command("evaluate", "workbench evaluate Birds latest --part test")
+@command(
+    "evaluate",
+    "workbench evaluate Birds latest --part test\n"
+    "workbench evaluate Birds latest --protocol test_crops=windows "
+    "--protocol test_resize=256,test_crops=five",
+)
 @project_argument
 @run_argument
 @click.option(
@@ -195,14 +209,32 @@ def _cell(column: RunColumn, run: RunRecord) -> Cell:
 @click.option(
     "--again", is_flag=True, help="Also score this part again with the weights, and compare."
 )
-def evaluate_command(out: Output, project: Path, run: str, part: str | None, again: bool) -> Result:
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="KEY=VALUE,…",
+    help="Also score the validation and test parts (or --part) by another test protocol, without "
+    "training: test_resize, test_crops and test_mirror; those that are missing are the run's.",
+)
+def evaluate_command(
+    out: Output,
+    project: Path,
+    run: str,
+    part: str | None,
+    again: bool,
+    protocols: tuple[str, ...],
+) -> Result:
     """Show how well a run predicts.
 
     RUN is an id or its beginning, a name, or "latest". The true label of an image is the one it had
-    when the run was created.
+    when the run was created. Scores by other test protocols are stored with the run and shown each
+    time. Choose a protocol by the validation part: the best figure of the test part among several
+    is too high.
     """
     with opened(project) as session:
         record = find_run(session, run)
+        others = [run_protocol(session, record.id, text) for text in protocols]
         results = load_results(session, record.id)
         shown = Part(part) if part else results.best_part()
         parts = part_scores(results)
@@ -211,7 +243,40 @@ def evaluate_command(out: Output, project: Path, run: str, part: str | None, aga
         result |= {"part": shown.value, **_details(out, results, shown)}
         if again:
             result["again"] = _again(out, carry_out(evaluate_task(session, record.id, shown)))
+        if others:
+            compared = (Part(part),) if part else COMPARED_PARTS
+            carry_out(protocols_task(session, record.id, others, compared))
+        result["protocols"] = _protocols(out, protocol_scores(session, record.id))
         return result
+
+
+def _protocols(out: Output, scores: Sequence[ProtocolScore]) -> list[dict[str, Json]]:
+    """Print the scores by test protocol as a table; return their JSON objects."""
+    several = any(score.mean_ap is not None for score in scores)
+    if scores:
+        out.print("\ntest protocols")
+        out.table(
+            ("part", "top-1", *(["mAP"] if several else []), "images", "images/s", "protocol"),
+            [_protocol_cells(score, several) for score in scores],
+        )
+    return [
+        {
+            "protocol": msgspec.to_builtins(score.protocol),
+            "part": score.part.value,
+            "top1": score.top1,
+            "mean_ap": score.mean_ap,
+            "images": score.images,
+            "images_per_second": score.images_per_second,
+            "unread": score.unread,
+        }
+        for score in scores
+    ]
+
+
+def _protocol_cells(score: ProtocolScore, several: bool) -> list[Cell]:
+    speed = "" if score.images_per_second is None else f"{score.images_per_second:.1f}"
+    precision = [score.mean_ap] if several else []
+    return [score.part.value, score.top1, *precision, score.images, speed, score.protocol.text]
 
 
 def _again(out: Output, found: Evaluation) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from workbench.app.explain.explaining import explanation_task
+from workbench.app.results.evaluating import run_protocol
 from workbench.app.results.exporting import agreement, export_task
 from workbench.app.results.predicting import predict_folder_task
 from workbench.cli.command import (
@@ -93,14 +94,22 @@ def _listed(skipped: tuple[SkippedFile, ...]) -> list[dict[str, str]]:
 @click.option(
     "--out", "table", type=click.Path(path_type=Path), required=True, help="The CSV file to write."
 )
-def predict_command(out: Output, project: Path, run: str, folder: Path, table: Path) -> Result:
+@click.option(
+    "--protocol",
+    metavar="KEY=VALUE,…",
+    help="Score by another test protocol than the run's: test_resize, test_crops, test_mirror.",
+)
+def predict_command(
+    out: Output, project: Path, run: str, folder: Path, table: Path, protocol: str | None
+) -> Result:
     """Predict the images of a folder with a run.
 
     Writes a CSV file with a row for each image in FOLDER and its sub-folders.
     """
     with opened(project) as session:
         record = find_run(session, run)
-        done = carry_out(predict_folder_task(session, record.id, folder, table))
+        other = None if protocol is None else run_protocol(session, record.id, protocol)
+        done = carry_out(predict_folder_task(session, record.id, folder, table, other))
         mouths = f", {done.mouths} mouths" if done.mouths is not None else ""
         out.print(f"predicted: {image_count(done.images)}{mouths}; written to {done.path}")
         for note in done.notes:

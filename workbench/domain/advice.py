@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from workbench.domain.backbones import DEFAULT_BACKBONE, SMALL_CROP_BACKBONE, Backbone, backbone
+from workbench.domain.protocols import WINDOW_CROPS
 from workbench.domain.recipes import (
     ADAMW_SHARE,
     NO_KEYS,
@@ -32,7 +33,6 @@ TWICE = Message(
     "Sampling already oversamples rare classes; class weights would count them twice, "
     "which is rarely intended."
 )
-
 TWO_LOSSES = ("at-cnn",)  # methods whose loss is a sum of two losses per label
 QUICK_HEADS = ("compact-bilinear", "bilinear", "fusion")
 
@@ -262,12 +262,14 @@ def _aspect(facts: DataFacts) -> Advice:
 
 
 def _crops(held: RecipeValues) -> Advice:
+    if held.test_crops == WINDOW_CROPS and held.test_resize:
+        reason = Message("Windows are cut at scales of their own.")
+        return Advice(partial_recipe(test_resize=0), {"test_resize": reason})
     if "five" not in held.test_crops or held.test_resize > held.image_size:
         return NO_ADVICE
-    return Advice(
-        partial_recipe(test_resize=round(held.image_size * TEST_MARGIN)),
-        {"test_resize": Message("Five crops need an image larger than the crop.")},
-    )
+    side = round(held.image_size * TEST_MARGIN)
+    reason = Message("Five crops need an image larger than the crop.")
+    return Advice(partial_recipe(test_resize=side), {"test_resize": reason})
 
 
 def _scratch() -> Advice:

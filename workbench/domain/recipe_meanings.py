@@ -104,7 +104,8 @@ MEANINGS: dict[str, str] = {
     "test_crops": mark(
         "The crops of the larger square whose scores are averaged: the centre, or the centre and "
         "the four corners; `+whole` adds the whole square, resized. `five` with `test_mirror` is "
-        "ten-crop. Exported models score the centre."
+        "ten-crop. `windows` scores windows of four scales that cover the whole image; each class "
+        "gets its highest score. Exported models score the centre."
     ),
     "view_weight": mark("Weight of the view loss in joint training."),
     "tie": mark("Strength of the coupling between the classifiers of the views in joint training."),

@@ -15,6 +15,7 @@ from msgspec import Meta
 from workbench.domain.backbones import BACKBONES, DEFAULT_BACKBONE, backbone, modules_of
 from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Value
+from workbench.domain.protocols import CropChoice, TestResize, check_protocol
 from workbench.domain.stage_rules import StageRule, check_rules, frozen_stages
 from workbench.domain.text import Message
 from workbench.domain.values import allowed_text, checked
@@ -60,10 +61,12 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     4:3 and squeezed; all of it, "squeeze"d; or all of it with a grey border ("pad"). test_resize:
     side of the square scored at test; 0: the image size, scored once. test_crops: crops of a larger
     square that are scored: its "centre", or the "five" of centre and corners; "+whole" adds the
-    resized square itself. averaging: the kept weights are a moving average over about this share of
-    all steps; 0: the last weights. cache: augmentations per image, used in turn, whose frozen-stage
-    outputs are cached on disk; 0: a new augmentation in each epoch. early_stopping: epochs without
-    better validation loss; 0: off.
+    resized square itself; or "windows" of the whole image (see `domain.protocols`). averaging: the
+    kept weights are a moving average over about this share of all steps; 0: the last weights. keep:
+    "best" keeps the weights of the epoch with the lowest validation loss, or the last ones without
+    a validation part. cache: augmentations per image, used in turn, whose frozen-stage outputs are
+    cached on disk; 0: a new augmentation in each epoch. early_stopping: epochs without better
+    validation loss; 0: off.
     """
 
     target: str = ""
@@ -107,8 +110,8 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     brightness: Fraction = 0.2
     contrast: Fraction = 0.0
     test_mirror: bool = True
-    test_resize: Annotated[int, Meta(ge=0)] = 0
-    test_crops: Literal["centre", "centre+whole", "five", "five+whole"] = "centre+whole"
+    test_resize: TestResize = 0
+    test_crops: CropChoice = "centre+whole"
     view_weight: NotNegative = 1.0
     tie: NotNegative = 0.0
 
@@ -296,7 +299,7 @@ def whole(partial: PartialRecipe) -> Recipe:
             "a whole number ≥ {least} ({backbone})", least=known.least, backbone=known.title
         )
         raise ValueRefused("image_size", recipe.image_size, least)
-    _check_test_crops(recipe)
+    check_protocol(recipe, recipe.image_size)
     if recipe.start == "imagenet" and not known.weights:
         raise ValueRefused(
             "start",
@@ -314,13 +317,6 @@ def target_of(partial: PartialRecipe) -> str:
     if "target" not in partial:
         raise ValueRefused("target", "", allowed("target"))
     return partial.with_defaults.target
-
-
-def _check_test_crops(recipe: Recipe) -> None:
-    if "five" in recipe.test_crops and recipe.test_resize <= recipe.image_size:
-        least = recipe.image_size + 1
-        allowed = Message("centre, unless test_resize is {least} or more", least=least)
-        raise ValueRefused("test_crops", recipe.test_crops, allowed)
 
 
 def parse_recipe(text: str, name: str) -> PartialRecipe:

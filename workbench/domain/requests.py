@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from workbench.domain.geometry import Rect
+from workbench.domain.protocols import ScoringProtocol
 from workbench.domain.reports import Progress
 from workbench.domain.runs import RunLabels
 from workbench.domain.text import Message, decode_message, encode_message
@@ -20,6 +22,11 @@ class ImageInput(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str
     box: tuple[int, int, int, int] | None = None
 
+    @property
+    def rect(self) -> Rect | None:
+        """The box as a rectangle; None for the whole image."""
+        return Rect(*self.box) if self.box is not None else None
+
 
 class Request(msgspec.Struct, frozen=True, tag_field="request", kw_only=True):
     """Base class of all requests; `run` is the path of a run folder."""
@@ -35,11 +42,13 @@ class Score(Request, frozen=True, tag="score", kw_only=True):
     """Compute the scores of images.
 
     Answered by one Scored per `batch` images, in order; the last one completes the request.
-    Images that cannot be read are listed in `unread`.
+    Images that cannot be read are listed in `unread`. With `protocol` they are scored by it, not
+    as the run does.
     """
 
     images: tuple[ImageInput, ...]
     batch: int = 32
+    protocol: ScoringProtocol | None = None
 
 
 class Explain(Request, frozen=True, tag="explain", kw_only=True):
@@ -92,7 +101,7 @@ class Scored(msgspec.Struct, frozen=True, tag="scored", tag_field="answer", kw_o
     """Scores of the images at `indices` of a request, one row each.
 
     Softmax over the target's labels, and over the views for a joint head. `done` of `total`
-    images are finished.
+    images are finished; reading and scoring those of this answer took `seconds`.
     """
 
     indices: tuple[int, ...]
@@ -101,6 +110,7 @@ class Scored(msgspec.Struct, frozen=True, tag="scored", tag_field="answer", kw_o
     unread: tuple[Unread, ...] = ()
     done: int = 0
     total: int = 0
+    seconds: float = 0.0
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -127,7 +137,7 @@ class Heat(msgspec.Struct, frozen=True, kw_only=True):
     softmax score; `scores` and `view_scores` are those of all labels. A `mask` shows the network's
     attention, whatever the label. Of `windows` windows, `window` is the one with the highest score,
     as fractions of the box; the scores are then the maxima over all windows, and the map shows the
-    scores of the windows over each cell, rescaled to [0, 1].
+    highest score of the windows over each cell, rescaled to [0, 1].
     """
 
     height: int

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from workbench.domain.geometry import Rect
+from workbench.domain.protocols import CropChoice, ScoringProtocol, protocol_of
 from workbench.domain.recipes import Aspect, StoredRecipe, stored_recipe
 from workbench.domain.reports import PartScore
 from workbench.domain.splits import Part
@@ -23,6 +24,7 @@ CHECKPOINT_FILE = "last.ckpt"
 WEIGHTS_FILE = "weights.safetensors"
 MODEL_FILE = "model.json"
 PREDICTIONS_FILE = "predictions.npz"
+PROTOCOLS_FILE = "protocols.json"  # scores by other test protocols
 
 
 class RunStatus(StrEnum):
@@ -110,10 +112,21 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...] = ()
     method: str = "fine-tune"
     options: dict[str, dict[str, bool | int | float | str]] = {}
-    test_crops: str = "centre+whole"
+    test_crops: CropChoice = "centre+whole"
     aspect: Aspect = "centre"
     thresholds: tuple[float, ...] = ()
     weights_digest: str = ""
+
+    @property
+    def protocol(self) -> ScoringProtocol:
+        """How the run scores images unless another protocol is given."""
+        return protocol_of(self)
+
+    def with_protocol(self, protocol: ScoringProtocol | None) -> ModelCard:
+        """A copy with another protocol; the same card for None."""
+        if protocol is None:
+            return self
+        return msgspec.structs.replace(self, **msgspec.structs.asdict(protocol))
 
 
 @dataclass(frozen=True)

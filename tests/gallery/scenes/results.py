@@ -24,7 +24,7 @@ def results_full(stage: Stage) -> None:
     window = stage.open(FULL)
     page = go(window, ResultsPage)
     page.opened(run=run_with(window, RunStatus.FINISHED).id)
-    _take_tabs(stage, page, ("classes", "curves", "calibration", "views", "compare"))
+    _take_tabs(stage, page, ("classes", "curves", "calibration", "views", "compare", "protocols"))
     page.studies.switch.setChecked(True)
     stage.settle()
     stage.take("studies")

@@ -12,11 +12,11 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.app.image_files import search
+from workbench.app.image_files import FileSearch, search
 from workbench.app.jobs import JobResult, Steps, Task, applying
 from workbench.app.mouths.cropping import landmarks_file
 from workbench.app.mouths.finding_mouths import with_mouths
-from workbench.app.results.run_images import RunImage, RunImages, thresholds_of, uses_crops
+from workbench.app.results.run_images import RunImage, RunImages, card_of_run, uses_crops
 from workbench.app.results.scoring import ScoredChunk, scored_chunks
 from workbench.app.session import Session
 from workbench.domain.changes import Changes
@@ -24,6 +24,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
 from workbench.domain.metrics import EVEN
 from workbench.domain.predictions import NO_PART, PredictionTable
+from workbench.domain.protocols import ScoringProtocol
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import ImageInput
 from workbench.domain.runs import RunLabels
@@ -219,38 +220,40 @@ def _table(images: Sequence[RunImage], chunk: ScoredChunk) -> PredictionTable:
 
 
 def predict_folder_task(
-    session: Session, run_id: str, folder: Path, csv_path: Path
+    session: Session,
+    run_id: str,
+    folder: Path,
+    csv_path: Path,
+    protocol: ScoringProtocol | None = None,
 ) -> Task[PredictedFolder]:
     """A job that predicts all images below `folder` to CSV; the result is a PredictedFolder.
 
     Files that cannot be read, or have no mouth if the run needs one, get a row with the reason. For
     a run on mouth crops, a file that is itself a crop (nearly square and at most 128 pixels, the
     size of exported crops) is used whole; in all others mouths are detected first, and each gets
-    its own row. Raises KnownError if the folder does not exist or the file cannot be written.
+    its own row. `protocol` replaces the run's test protocol, but not its thresholds of several
+    labels. Raises KnownError if the folder does not exist or the file cannot be written.
     """
     record = session.store.runs.get(run_id)
     run_folder = session.store.runs_folder / run_id
     mouths = uses_crops(session, record)
     landmarks = landmarks_file(session) if mouths else Path()
-    _check_folder(folder)
-    with writing(csv_path):
-        check_replaceable(csv_path)  # before hours of work
+    _check_paths(folder, csv_path)
 
     def work() -> Steps[PredictedFolder]:
         found = yield from search(folder)
-        if not found.images:
-            raise KnownError(
-                "There are no images in {folder}.", "Choose a folder with images.", folder=folder
-            )
+        _check_found(found, folder)
         named = [(name, ImageInput(str(folder / name))) for name in found.images]
         skipped = list(found.skipped)
         if mouths:
             yield Note(text=Message("This run uses mouth crops: detecting mouths first."))
             named, missed = yield from with_mouths(named, landmarks)
             skipped += missed
-        with PredictionCsv(csv_path, record.labels, mouths, thresholds_of(run_folder)) as sheet:
+        thresholds = card_of_run(run_folder).thresholds
+        yield from _threshold_notes(thresholds, protocol)
+        with PredictionCsv(csv_path, record.labels, mouths, thresholds) as sheet:
             sheet.write([CsvRow(file.path, note=file.reason) for file in skipped])
-            images = yield from _fill(sheet, run_folder, named, skipped)
+            images = yield from _fill(sheet, run_folder, named, skipped, protocol)
         yield Progress(done=len(named), total=len(named), text=Message("Predicting images"))
         found_mouths = len(named) if mouths else None
         notes = tuple(sheet.guard.notes())
@@ -260,10 +263,33 @@ def predict_folder_task(
     return Task(title, work, kind="predict")
 
 
-def _check_folder(folder: Path) -> None:
+_THRESHOLDS = Message(
+    "The labels are predicted from the thresholds of the run's own test protocol; with another one "
+    "they may be too low or too high."
+)
+
+
+def _threshold_notes(
+    thresholds: tuple[float, ...], protocol: ScoringProtocol | None
+) -> Generator[Note, None, None]:
+    if thresholds and protocol is not None:
+        yield Note(text=_THRESHOLDS, warning=True)
+
+
+def _check_found(found: FileSearch, folder: Path) -> None:
+    if not found.images:
+        raise KnownError(
+            "There are no images in {folder}.", "Choose a folder with images.", folder=folder
+        )
+
+
+def _check_paths(folder: Path, csv_path: Path) -> None:
+    """Check what would fail after hours of work."""
     if not folder.is_dir():
         raise unusable(folder, mark("Choose a folder with images."))
     check_printable(folder)
+    with writing(csv_path):
+        check_replaceable(csv_path)
 
 
 def _fill(
@@ -271,10 +297,12 @@ def _fill(
     run_folder: Path,
     named: Sequence[tuple[str, ImageInput]],
     skipped: list[SkippedFile],
+    protocol: ScoringProtocol | None,
 ) -> Steps[int]:
     """Write a row for each image, in order; returns the number of files predicted."""
     predicted: set[str] = set()
-    for chunk in scored_chunks(run_folder, [one for _, one in named]) if named else ():
+    inputs = [one for _, one in named]
+    for chunk in scored_chunks(run_folder, inputs, protocol) if named else ():
         if not isinstance(chunk, ScoredChunk):
             yield chunk
             continue

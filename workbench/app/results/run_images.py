@@ -87,12 +87,11 @@ def has_network(session: Session, run: RunRecord) -> bool:
     return (folder / WEIGHTS_FILE).is_file() and (folder / MODEL_FILE).is_file()
 
 
-def thresholds_of(run_folder: Path) -> tuple[float, ...]:
-    """The score from which each label of a multi-label target is predicted; () for exclusive
-    targets. Raises KnownError if the description of the network cannot be read."""
+def card_of_run(run_folder: Path) -> ModelCard:
+    """The description of a run's network. Raises KnownError if it cannot be read."""
     path = run_folder / MODEL_FILE
     with parsing(path, mark("Train the run again.")):
-        return msgspec.json.decode(read_recorded(path), type=ModelCard).thresholds
+        return msgspec.json.decode(read_recorded(path), type=ModelCard)
 
 
 def uses_crops(session: Session, record: RunRecord) -> bool:

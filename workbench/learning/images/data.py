@@ -180,7 +180,7 @@ def load_images(
             eta = remaining_seconds(now - started, at + 1, len(samples))
             text = Message("Reading images")
             report(Progress(done=at + 1, total=len(samples), text=text, eta=eta))
-    _report_problems(problems, len(samples), report)
+    report_problems(problems, len(samples), report)
     if cache is not None and cache.added:
         cache.trim()
     targets = torch.tensor([sample.target for sample in samples])
@@ -235,9 +235,10 @@ def decoded(
         torch.set_num_threads(threads)
 
 
-def _report_problems(
+def report_problems(
     problems: Sequence[KnownError], total: int, report: Callable[[Report], None]
 ) -> None:
+    """Warn of files, out of `total`, that cannot be read. Raises KnownError if none can."""
     if problems and len(problems) == total:
         raise KnownError(
             counted(

@@ -12,19 +12,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.domain.reports import Epoch, Finished, Note, Paused, Started, Step, Stopped
+from workbench.domain.errors import KnownError
+from workbench.domain.reports import (
+    Epoch,
+    Finished,
+    Note,
+    Paused,
+    Progress,
+    Started,
+    Step,
+    Stopped,
+)
 from workbench.domain.runs import CHECKPOINT_FILE
 from workbench.domain.text import Message
 from workbench.learning.evaluation.scores import (
     Scorer,
+    checked,
     part_score,
     part_scores,
     save_predictions,
     score_rows,
     with_thresholds,
 )
+from workbench.learning.evaluation.windows import highest_scores
 from workbench.learning.frozen_cache.store import FeatureStore
-from workbench.learning.images.data import DecodedImageCache, load_images
+from workbench.learning.images.data import DecodedImageCache, load_images, report_problems
 from workbench.learning.images.pixels import working_side
 from workbench.learning.loop.assembly import assemble, fastest
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
@@ -323,9 +335,7 @@ class Training:
         self.loop.network.load_state_dict(with_body_names(weights))
         rows = np.flatnonzero(self.images.read)
         self.report(Note(text=Message("Scoring all images.")))
-        callbacks = (FeatureStore.of_user(), self.report, self.interrupted)
-        scores = self.loop.scores_from_cache(rows, self._scorer(), *callbacks)
-        scores = self._scores(rows, False) if scores is None else scores
+        rows, scores = self._final_scores(rows)
         folder = self.run_folder.path
         self.card = with_thresholds(self.card, scores, self.images, rows)
         save_predictions(folder, scores, self.images, rows, self.card)
@@ -347,6 +357,41 @@ class Training:
             )
         )
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+    def _final_scores(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The rows of the images that have scores by the recipe's test protocol, and these."""
+        if self.card.protocol.by_windows:
+            return self._window_scores(rows)
+        callbacks = (FeatureStore.of_user(), self.report, self.interrupted)
+        scores = self.loop.scores_from_cache(rows, self._scorer(), *callbacks)
+        return rows, self._scores(rows, False) if scores is None else scores
+
+    def _window_scores(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Highest scores of the windows of each image file; files without windows are left out."""
+        found: list[NDArray[np.float32]] = []
+        kept: list[int] = []
+        problems: list[KnownError] = []
+        scorer, last = self._scorer(), time.monotonic()
+        self.loop.network.eval()
+        for at, row in enumerate(rows.tolist()):
+            if self.interrupted():
+                raise TrainingInterrupted
+            sample = self.images.samples[row]
+            try:
+                found.append(highest_scores(scorer, Path(sample.path), sample.rect))
+                kept.append(row)
+            except KnownError as error:
+                problems.append(error)
+            if time.monotonic() - last >= REPORT_SECONDS:
+                last = time.monotonic()
+                text = Message("Scoring windows")
+                self.report(Progress(done=at + 1, total=len(rows), text=text))
+        report_problems(problems, len(rows), self.report)
+        return np.array(kept, np.int64), checked(np.stack(found))
 
     def _kept_weights(self) -> dict[str, torch.Tensor]:
         if self.best is not None:

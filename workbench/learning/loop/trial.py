@@ -11,6 +11,7 @@ import torch
 
 from workbench.domain.reports import Progress, Report, Trial
 from workbench.domain.text import Message
+from workbench.learning.evaluation.windows import views_of_image
 from workbench.learning.images.pixels import scoring_crops, working_side
 from workbench.learning.loop.assembly import make_learner
 from workbench.learning.methods import Method
@@ -138,7 +139,7 @@ class Steps:
         per_image = self.seconds.get(batch, self.seconds.get(tried, 0.0)) / max(1, batch)
         forward = per_image * FORWARD
         side = working_side(recipe.image_size, recipe.test_resize)
-        seen = len(scoring_crops(side, recipe)) * (2 if recipe.test_mirror else 1)
+        seen = views_of_image(recipe) * (2 if recipe.test_mirror else 1)
         scored = len(self.run.samples) * seen
         scored += (
             counts.get("validation", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,6 @@ from typing import cast
 import msgspec
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -32,6 +30,14 @@ from workbench.domain.requests import (
     Unread,
 )
 from workbench.domain.runs import LabelList, ModelCard
+from workbench.learning.evaluation.scores import Scorer
+from workbench.learning.evaluation.windows import (
+    Windows,
+    highest_scores,
+    localised,
+    scores_of,
+    windows_of,
+)
 from workbench.learning.images.pixels import (
     decode_image,
     network_input,
@@ -40,87 +46,12 @@ from workbench.learning.images.pixels import (
     working_side,
 )
 from workbench.learning.networks.attention import map_layer, mask_maps
-from workbench.learning.networks.models import Network, blocks, probabilities
+from workbench.learning.networks.models import Network, blocks
 from workbench.learning.serving.grad_cam import Maps, grad_cam, randomised_correlations, shown
 from workbench.learning.serving.loaded import Loaded
-from workbench.vision.reading import read_header, read_rgb
+from workbench.vision.reading import read_header
 
-SCALES = (1.0, 1.5, 2.0, 3.0)  # shorter side of the image / window side
-MOST_RATIO = 20  # of the sides of an image; more windows would take too long
-CELLS = 20  # cells along the image's shorter side
-WINDOW_BATCH = 16  # windows per batch
 EVEN = 1e-6  # range below which a map counts as constant
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Windows of an image for the network, N × 3 × side × side bytes in `pixels`.
-
-    `boxes`: N × 4, left, top, right and bottom as fractions of the image; `scales`: index of each
-    window's scale; `shape`: rows and columns of the resulting map.
-    """
-
-    pixels: Tensor
-    boxes: NDArray[np.float64]
-    scales: NDArray[np.int64]
-    shape: tuple[int, int]
-
-
-def positions(length: int, side: int) -> list[int]:
-    """Evenly spaced start positions of windows of `side` pixels on `length` ≥ side, overlapping by
-    at least half."""
-    count = 1 + math.ceil((length - side) / max(1, side // 2))
-    return [round(float(at)) for at in np.linspace(0, length - side, count)]
-
-
-def scaled_size(width: int, height: int, shorter: int) -> tuple[int, int]:
-    """Scale width and height so that the shorter one is `shorter` pixels."""
-    factor = shorter / min(width, height)
-    return max(shorter, round(width * factor)), max(shorter, round(height * factor))
-
-
-def cut(image: Tensor, side: int, scales: Sequence[float] = SCALES) -> Windows:
-    """Cut an image (H × W × 3 bytes) into windows of `side` × `side` pixels at each scale."""
-    height, width = image.shape[:2]
-    planes = image.permute(2, 0, 1)[None]
-    pixels, boxes, numbers = [], [], []
-    for number, scale in enumerate(scales):
-        w, h = scaled_size(width, height, round(side * scale))
-        sized = F.interpolate(planes, (h, w), mode="bilinear", antialias=True)[0]
-        for top in positions(h, side):
-            for left in positions(w, side):
-                pixels.append(sized[:, top : top + side, left : left + side])
-                boxes.append((left / w, top / h, (left + side) / w, (top + side) / h))
-                numbers.append(number)
-    columns, rows = scaled_size(width, height, CELLS)
-    return Windows(torch.stack(pixels), np.array(boxes), np.array(numbers), (rows, columns))
-
-
-@torch.no_grad()
-def scores_of(network: nn.Module, windows: Windows, card: ModelCard) -> list[NDArray[np.float64]]:
-    """Scores of each window in [0, 1], an array N × labels for each label set."""
-    device = next(network.parameters()).device
-    found: list[list[Tensor]] = []
-    for start in range(0, len(windows.pixels), WINDOW_BATCH):
-        given = windows.pixels[start : start + WINDOW_BATCH].to(device)
-        outputs = network(normalised(given, card.mean, card.std))
-        found.append([scores.double().cpu() for scores in probabilities(outputs, card)])
-    return [torch.cat(parts).numpy() for parts in zip(*found, strict=True)]
-
-
-def localised(values: NDArray[np.float64], windows: Windows) -> NDArray[np.float32]:
-    """Map of rows × columns: mean score of the windows covering each cell's centre, averaged over
-    scales. `values` are the N scores of one label."""
-    rows, columns = windows.shape
-    left, top, right, bottom = windows.boxes.T[..., None]
-    y, x = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
-    down, across = (top <= y) & (y <= bottom), (left <= x) & (x <= right)
-    maps = []
-    for number in np.unique(windows.scales):
-        of = windows.scales == number
-        covers = down[of][:, :, None] & across[of][:, None, :]
-        maps.append(np.einsum("n,nrc->rc", values[of], covers) / covers.sum(axis=0))
-    return cast(NDArray[np.float32], np.mean(maps, axis=0).astype(np.float32))
 
 
 def stretched(found: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -136,14 +67,14 @@ def window_heat(
 ) -> Heat:
     """Map of an image's windows for a label of `labels`, the network's label set number `block`.
     PREDICTED selects the label with the highest score over all windows."""
-    network, card = loaded.network, loaded.card
-    scores = scores_of(network, windows, card)
-    best = [values.max(axis=0) for values in scores]
+    scores = scores_of(loaded.scorer, windows)
+    best = [scores[:, columns].max(axis=0) for columns in blocks(loaded.card)]
     chosen = int(best[block].argmax()) if label == PREDICTED else labels.labels.index(label)
-    values = scores[block][:, chosen]
+    column = blocks(loaded.card)[block].start + chosen
+    values = scores[:, column]
     strongest = int(values.argmax())
     found = localised(values, windows)
-    again = partial(_again, windows=windows, card=card, block=block, chosen=chosen)
+    again = partial(_again, windows=windows, loaded=loaded, column=column)
     return Heat(
         height=found.shape[0],
         width=found.shape[1],
@@ -159,8 +90,9 @@ def window_heat(
     )
 
 
-def _again(network: nn.Module, windows: Windows, card: ModelCard, block: int, chosen: int) -> Maps:
-    return localised(scores_of(network, windows, card)[block][:, chosen], windows)[None]
+def _again(network: nn.Module, windows: Windows, loaded: Loaded, column: int) -> Maps:
+    scorer = Scorer(cast(Network, network), loaded.card, loaded.device)
+    return localised(scores_of(scorer, windows)[:, column], windows)[None]
 
 
 def _check(
@@ -172,30 +104,6 @@ def _check(
     none = torch.zeros(1, dtype=torch.int64, device=device)
     values = randomised_correlations(loaded.network, layer, inputs, none, found[None], again)
     return Check(float(values[0]))
-
-
-def windows_of(path: Path, rect: Rect | None, side: int) -> Windows:
-    """Windows of an image file, or of a rectangle of it. Raises KnownError if it cannot be read."""
-    header = read_header(path)
-    region = (rect or header.whole).inside(header.width, header.height)
-    sides = sorted((region.width, region.height))
-    if sides[1] > MOST_RATIO * sides[0]:
-        raise KnownError(
-            "{path} is too narrow for windows: one side is more than {ratio} times the other.",
-            "Choose another layer.",
-            path=path,
-            ratio=MOST_RATIO,
-        )
-    array = read_rgb(path, longest=_longest(region, side), rect=rect)
-    if not array.flags.writeable:  # torch requires writable memory
-        array = array.copy()
-    return cut(torch.from_numpy(array), side)
-
-
-def _longest(rect: Rect, side: int) -> int:
-    """Longer side in pixels at which no window is upscaled."""
-    sides = sorted((rect.width, rect.height))
-    return math.ceil(side * max(SCALES) * sides[1] / sides[0])
 
 
 BATCH, CPU_BATCH = 32, 4  # larger batches exceed CPU caches
@@ -251,10 +159,9 @@ class _Explainer:
         found = randomised_correlations(loaded.network, layer, inputs, columns, maps, again)
         return maps, [Check(float(value)) for value in found]
 
-    def heats(self, batch: Tensor) -> list[Heat]:
-        """Maps of one batch of images, before placement in their images."""
+    def heats(self, batch: Tensor, scores: Tensor) -> list[Heat]:
+        """Maps of one batch of decoded images, before placement in their images."""
         loaded = self.loaded
-        scores = loaded.scorer(batch)
         inside = scores[:, self.block]
         chosen = self.chosen(inside)
         inputs = network_input(batch.to(loaded.device.torch), loaded.card)
@@ -298,12 +205,17 @@ def explain(request: Explain, loaded: Loaded) -> Explained:
         return Explained(layer=layer, label_set=labels.name, maps=through, unread=lost)
     explainer = _Explainer(loaded, layer, block, labels, request.label, request.check)
     pixels, unread = _decode_images(request.images, loaded)
+    windowed = _windowed(request.images, loaded, pixels, unread)
     readable = sorted(pixels)
     maps: list[Heat | None] = [None] * len(request.images)
     batch = CPU_BATCH if loaded.device.kind == "cpu" else BATCH
     for start in range(0, len(readable), batch):
         rows = readable[start : start + batch]
-        heats = explainer.heats(torch.stack([pixels[row] for row in rows]))
+        squares = torch.stack([pixels[row] for row in rows])
+        by_row = [windowed[row] for row in rows] if windowed else []
+        heats = explainer.heats(
+            squares, torch.from_numpy(np.stack(by_row)) if by_row else loaded.scorer(squares)
+        )
         for row, heat in zip(rows, heats, strict=True):
             maps[row] = _placed(heat, request.images[row], loaded.card)
     return Explained(layer=layer, label_set=labels.name, maps=tuple(maps), unread=tuple(unread))
@@ -319,13 +231,29 @@ def _through_windows(
     unread: list[Unread] = []
     for index, image in enumerate(request.images):
         try:
-            found = windows_of(Path(image.path), rect_of(image), loaded.card.image_size)
+            found = windows_of(Path(image.path), image.rect, loaded.card.image_size)
         except KnownError as error:
             heats.append(None)
             unread.append(Unread(index, error.sentence))
             continue
         heats.append(window_heat(found, loaded, block, labels, request.label, request.check))
     return tuple(heats), tuple(unread)
+
+
+def _windowed(
+    images: Sequence[ImageInput], loaded: Loaded, pixels: dict[int, Tensor], unread: list[Unread]
+) -> dict[int, NDArray[np.float32]]:
+    """Scores of the decoded images of a run that scores by windows; {} for other runs. Images that
+    have none are moved from `pixels` to `unread`."""
+    found: dict[int, NDArray[np.float32]] = {}
+    for index in sorted(pixels) if loaded.card.protocol.by_windows else ():
+        image = images[index]
+        try:
+            found[index] = highest_scores(loaded.scorer, Path(image.path), image.rect)
+        except KnownError as error:
+            del pixels[index]
+            unread.append(Unread(index, error.sentence))
+    return found
 
 
 def _label_set(request: Explain, card: ModelCard) -> str:
@@ -345,20 +273,15 @@ def _decode_images(
     unread: list[Unread] = []
     for index, image in enumerate(images):
         try:
-            pixels[index] = decode_image(Path(image.path), rect_of(image), side, card.aspect)
+            pixels[index] = decode_image(Path(image.path), image.rect, side, card.aspect)
         except KnownError as error:
             unread.append(Unread(index, error.sentence))
     return pixels, unread
 
 
-def rect_of(image: ImageInput) -> Rect | None:
-    """Rectangle of an image's box."""
-    return Rect(*image.box) if image.box is not None else None
-
-
 def _placed(heat: Heat, image: ImageInput, card: ModelCard) -> Heat:
     """Set the part of the image that the map covers."""
-    box = rect_of(image)
+    box = image.rect
     if box is None:
         header = read_header(Path(image.path))
         box = Rect(0, 0, header.width, header.height)

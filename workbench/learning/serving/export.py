@@ -127,6 +127,11 @@ def properties(card: ModelCard) -> dict[str, str]:
 
 def _averaged(card: ModelCard) -> str:
     """Describe the test-time averaging of the workbench, which the file does not include."""
+    if card.protocol.by_windows:
+        return (
+            "The file scores one crop, the centre. The workbench scores windows of several scales "
+            "and keeps the highest score of each label."
+        )
     corners, _, whole = card.test_crops.partition("+")
     values = ["the four corners"] if corners == "five" else []
     values += ["the whole square reduced to image_size x image_size"] if whole else []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -20,6 +23,7 @@ from workbench.domain.requests import (
     Describe,
     Explain,
     Export,
+    ImageInput,
     Refused,
     Score,
     Scored,
@@ -29,6 +33,8 @@ from workbench.domain.requests import (
 )
 from workbench.domain.runs import Sample
 from workbench.domain.text import Message
+from workbench.learning.evaluation.scores import Scorer
+from workbench.learning.evaluation.windows import highest_scores
 from workbench.learning.images.data import decoded
 from workbench.learning.images.pixels import working_side
 from workbench.learning.networks.device import choose_device
@@ -150,43 +156,59 @@ def refusal(error: Exception) -> Refused:
 
 def score(request: Score, loaded: Loaded) -> Iterator[Scored]:
     """Scores of a request's images in order, one answer per batch."""
-    side = working_side(loaded.card.image_size, loaded.card.test_resize)
+    scorer = replace(loaded.scorer, card=loaded.card.with_protocol(request.protocol))
     total = len(request.images)
-    samples = [Sample(image=0, hash="", path=p.path, box=p.box) for p in request.images]
     rows: list[int] = []
-    pixels: list[Tensor] = []
+    found: list[Tensor] = []
     unread: list[Unread] = []
-    for at, result in decoded(samples, side, aspect=loaded.card.aspect):
+    began = time.perf_counter()
+    for at, result in _read(request.images, scorer):
         if isinstance(result, KnownError):
             unread.append(Unread(at, result.sentence))
         else:
             rows.append(at)
-            pixels.append(result)
+            found.append(result)
         if len(rows) + len(unread) == request.batch or at == total - 1:
-            yield _scored(loaded, rows, pixels, unread, at + 1, total)
-            rows, pixels, unread = [], [], []
+            scored = _scored(scorer, rows, found)
+            yield msgspec.structs.replace(
+                scored,
+                unread=tuple(unread),
+                done=at + 1,
+                total=total,
+                seconds=time.perf_counter() - began,
+            )
+            rows, found, unread, began = [], [], [], time.perf_counter()
     if not total:
         yield Scored(indices=(), scores=())
 
 
-def _scored(
-    loaded: Loaded,
-    rows: list[int],
-    pixels: list[Tensor],
-    unread: list[Unread],
-    done: int,
-    total: int,
-) -> Scored:
-    columns = blocks(loaded.card)
+def _read(
+    images: Sequence[ImageInput], scorer: Scorer
+) -> Iterator[tuple[int, Tensor | KnownError]]:
+    """Index of each image with its decoded square or, of a protocol of windows, its scores."""
+    card = scorer.card
+    if not card.protocol.by_windows:
+        samples = [Sample(image=0, hash="", path=each.path, box=each.box) for each in images]
+        side = working_side(card.image_size, card.test_resize)
+        yield from decoded(samples, side, aspect=card.aspect)
+        return
+    for at, image in enumerate(images):
+        try:
+            yield at, torch.from_numpy(highest_scores(scorer, Path(image.path), image.rect))
+        except KnownError as error:
+            yield at, error
+
+
+def _scored(scorer: Scorer, rows: list[int], found: list[Tensor]) -> Scored:
+    """Answer for the images `rows`, from what `_read` found of them."""
+    columns = blocks(scorer.card)
     heads: list[tuple[tuple[float, ...], ...]] = [() for _ in columns]
     if rows:
-        scores = loaded.scorer(torch.stack(pixels))
+        given = torch.stack(found)
+        scores = given if scorer.card.protocol.by_windows else scorer(given)
         heads = [tuple(map(tuple, scores[:, block].tolist())) for block in columns]
     return Scored(
         indices=tuple(rows),
         scores=heads[0],
         view_scores=heads[1] if len(heads) > 1 else (),
-        unread=tuple(unread),
-        done=done,
-        total=total,
     )

@@ -1,23 +1,41 @@
-"""Comparison of two runs image by image, and of runs with and without views."""
+"""Comparison of two runs image by image, of runs with and without views, and of test protocols."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
+from workbench.app.jobs import Done, Outcome, Task
+from workbench.app.results.evaluating import protocol_scores, protocols_task, run_protocol
 from workbench.app.results.result_tables import comparison_csv
 from workbench.app.results.results import RunResults
 from workbench.app.results.run_columns import RunOutput, run_columns
 from workbench.app.results.run_comparison import PairOutcome, RunComparison, SinglePair, compare
+from workbench.domain.errors import KnownError
+from workbench.domain.protocols import LARGEST_SIDE, WINDOW_CROPS, ProtocolScore
+from workbench.domain.recipes import choices
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.look.theme import TITLE_PIXELS, sized
+from workbench.ui.page import Context
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
+from workbench.ui.parts.job_line import JobLine
+from workbench.ui.parts.recipe.fields import choice_title, field_title
 from workbench.ui.parts.run_texts import figure_cell, figure_column
 
 Load = Callable[[str], RunResults]
@@ -232,3 +250,127 @@ def _cells(pair: SinglePair) -> tuple[FigureCell, ...]:
     alone, together = top1(pair.single), top1(pair.together)
     gain = None if alone is None or together is None else 100 * (together - alone)
     return (*both, alone, together, figure(gain, 1, signed=True))
+
+
+class ProtocolsSection(ResultSection):
+    """The scores of a run by several test protocols, and the controls that add one.
+
+    Nothing is trained again. Each row names its part; none is marked as the best.
+    """
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(context.notify, parent)
+        self._context = context
+        self._run = ""
+        self.crops = QComboBox()
+        self.crops.setAccessibleName(field_title("test_crops"))
+        for choice in choices("test_crops"):
+            self.crops.addItem(choice_title(choice), choice)
+        self.resize_box = QSpinBox()
+        self.resize_box.setRange(0, LARGEST_SIDE)
+        self.resize_box.setSuffix(tr(" px"))
+        self.resize_box.setSpecialValueText(tr("Input size"))
+        self.resize_box.setAccessibleName(field_title("test_resize"))
+        self.resize_box.setToolTip(tr("Side of the square from which the crops are cut"))
+        self.mirror = QCheckBox(field_title("test_mirror"))
+        self.mirror.setChecked(True)
+        self.crops.currentIndexChanged.connect(self._crops_changed)
+        self.score = QPushButton(tr("Score"))
+        self.score.setToolTip(
+            tr("Score the validation and test parts by this protocol, without training")
+        )
+        self.status = PlainLabel()
+        self.status.setProperty("role", "muted")
+        self.status.setWordWrap(True)
+        self.job = JobLine(context, self._task, self._job_ended, self.score, self.status, self)
+        self.table = FigureTable(_protocol_columns())
+        self.table.give_first_room()
+        self.copies = Copies(
+            self.table,
+            lambda: self.file_name(tr("protocols", "file name")),
+            lambda: pixmap_of(self.table),
+            self.table.csv,
+            context.notify,
+        )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.bar.addWidget(self.copies.button(self))
+        controls = QHBoxLayout()
+        controls.setSpacing(8)
+        for widget in (self.crops, self.resize_box, self.mirror, self.score):
+            controls.addWidget(widget)
+        controls.addWidget(self.status, 1)
+        self.column.addLayout(controls)
+        self.column.addWidget(self.table, 1)
+
+    def fill(self, shown: RunInScope) -> None:
+        run = shown.results.record.id
+        if run != self._run:
+            self._run = run
+            if not self.job.running:  # of another run, which it goes on with
+                self.status.clear()
+        several = shown.results.marked is not None
+        self.table.show_columns(6 if several else 5)
+        try:
+            scores = protocol_scores(self._context.session, run)
+        except KnownError as error:
+            scores = []
+            self.status.setText(tr(error.message))
+        self.table.set_rows([_protocol_cells(score) for score in scores])
+        self.caption.setText(
+            tr(
+                "Choose a protocol by the validation part. The best of several figures of the test "
+                "part is too high."
+            )
+            if scores
+            else tr("Score this run by other test protocols, without training it again.")
+        )
+
+    def _crops_changed(self) -> None:
+        windows = self.crops.currentData() == WINDOW_CROPS
+        self.resize_box.setEnabled(not windows)  # windows have scales of their own
+
+    def _task(self) -> Task[list[ProtocolScore]]:
+        values = {
+            "test_crops": self.crops.currentData(),
+            "test_resize": self.resize_box.value() if self.resize_box.isEnabled() else 0,
+            "test_mirror": str(self.mirror.isChecked()).lower(),
+        }
+        text = ",".join(f"{key}={value}" for key, value in values.items())
+        protocol = run_protocol(self._context.session, self._run, text)
+        return protocols_task(self._context.session, self._run, [protocol])
+
+    def _job_ended(self, outcome: Outcome[list[ProtocolScore]]) -> None:
+        self.score.setText(tr("Score"))
+        self.status.setText("" if isinstance(outcome, Done) else tr("Stopped."))
+        if self.shown is not None:
+            self.show_run(self.shown)
+
+
+def _protocol_columns() -> tuple[Column, ...]:
+    return (
+        Column(tr("Test protocol")),
+        Column(tr("Part")),
+        Column(tr("Accuracy"), "share", tr("Share of images whose highest score is right")),
+        Column(tr("Images"), "count"),
+        Column(tr("Images/s"), "figure", tr("Reading and scoring on this computer")),
+        Column(tr("mAP"), "share", tr("Mean average precision over the labels")),
+    )
+
+
+def _protocol_cells(score: ProtocolScore) -> tuple[FigureCell, ...]:
+    protocol = score.protocol
+    names = [choice_title(protocol.test_crops)]
+    if protocol.test_resize:
+        names.append(tr("{side} px").format(side=protocol.test_resize))
+    if protocol.test_mirror:
+        names.append(tr("mirrored"))
+    return (
+        "  ·  ".join(names),
+        tr(score.part),
+        score.top1,
+        score.images,
+        figure(score.images_per_second, 1),
+        score.mean_ap,
+    )

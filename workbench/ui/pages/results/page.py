@@ -14,7 +14,11 @@ from workbench.ui.commands import Menu, command
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context, Page, PageHeader, PageTarget, boxed, column, split
 from workbench.ui.pages.results.cell_images import CellImages
-from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
+from workbench.ui.pages.results.comparison import (
+    ComparisonSection,
+    PairsTable,
+    ProtocolsSection,
+)
 from workbench.ui.pages.results.confusion import MatrixSection
 from workbench.ui.pages.results.header import KeyFigures, ScopeBar
 from workbench.ui.pages.results.model import ResultsModel
@@ -45,6 +49,7 @@ class ResultsPage(Page):
         self.pairs = PairsTable()
         self.views.below.addWidget(self.pairs)
         self.comparison = ComparisonSection(context.notify, self.model.results, self.model.paths)
+        self.protocols = ProtocolsSection(context)
         self.curves = CurveGroup(context.notify)
         self.studies = StudySection(context)
         self.copies = Copies(
@@ -65,7 +70,14 @@ class ResultsPage(Page):
     @property
     def sections(self) -> tuple[ResultSection, ...]:
         """The sections that show one run in a scope."""
-        return (self.matrix, self.classes, self.calibration, self.views, self.comparison)
+        return (
+            self.matrix,
+            self.classes,
+            self.calibration,
+            self.views,
+            self.comparison,
+            self.protocols,
+        )
 
     def _lay_out(self) -> None:
         content = boxed(column(self._make_splitters(), margins=(16, 0, 16, 12)))
@@ -96,6 +108,7 @@ class ResultsPage(Page):
             (self.calibration, tr("Calibration")),
             (self.views, tr("Views")),
             (self.comparison, tr("Compare")),
+            (self.protocols, tr("Protocols")),
         ):
             self.tabs.addTab(widget, text)
         return self.tabs

@@ -147,6 +147,7 @@ _CHOICES = {
     "pad": mark("Pad"),
     "five": mark("Five"),
     "five+whole": mark("Five and whole"),
+    "windows": mark("Windows, highest score"),
 }  # titles of the values of keys with a fixed list of choices
 
 Editor = QComboBox | QCheckBox | QLineEdit
