@@ -110,8 +110,8 @@ def test_pause_and_resume_end_with_the_very_same_weights(
     assert losses[0] == losses[1]
 
 
-def test_best_weights_survive_a_pause(tmp_path: Path) -> None:
-    recipe = {"keep": "best", "epochs": 4, "learning_rate": 0.1, "schedule": "constant"}
+def test_the_best_weights_are_kept_by_default_and_survive_a_pause(tmp_path: Path) -> None:
+    recipe = {"epochs": 4, "learning_rate": 0.3, "schedule": "constant"}
     whole = make_run(tmp_path / "whole", **recipe)
     finished = train(whole)[-1]
     parted = make_run(tmp_path / "parted", **recipe)
@@ -121,8 +121,21 @@ def test_best_weights_survive_a_pause(tmp_path: Path) -> None:
     assert isinstance(again, Finished)
     assert again.kept_epoch == finished.kept_epoch
     best = [r.epoch for r in reports_of(whole) if isinstance(r, Epoch) and r.best]
-    assert finished.kept_epoch == best[-1]
+    assert finished.kept_epoch == best[-1] < 4
     assert_equal_weights(whole, parted)
+
+
+@pytest.mark.parametrize(
+    ("validation", "keep"), [(0, "best"), (6, "last")], ids=["no validation part", "last"]
+)
+def test_the_last_weights_are_kept_without_a_validation_part_or_on_request(
+    tmp_path: Path, validation: int, keep: str
+) -> None:
+    parts = (("train", 24), ("validation", validation), ("test", 6))
+    recipe = {"epochs": 4, "learning_rate": 0.1, "schedule": "constant"}
+    finished = train(make_run(tmp_path / "run", parts, keep=keep, **recipe))[-1]
+    assert isinstance(finished, Finished)
+    assert finished.kept_epoch == 4
 
 
 def test_early_stopping_waits_exactly_the_given_number_of_epochs(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ MEANINGS: dict[str, str] = {
     "label_smoothing": mark("Share of each target distributed evenly over all classes."),
     "precision": mark("Floating-point format; `auto` measures which is fastest."),
     "averaging": mark(
-        "Keeps a moving average of the weights over about this share of all steps; 0 keeps the "
-        "last weights."
+        "Keeps a moving average of the weights over about this share of all steps; 0 averages "
+        "nothing."
     ),
     "cache": mark(
         "Augmentations per image, used in turn, for which the output of the frozen stages is "
@@ -83,7 +83,10 @@ MEANINGS: dict[str, str] = {
     "early_stopping": mark(
         "Stops after this many epochs without a better validation loss; 0 disables it."
     ),
-    "keep": mark("The epoch whose weights are kept: the best on the validation part, or the last."),
+    "keep": mark(
+        "The epoch whose weights are kept: the one with the lowest validation loss (the last "
+        "without a validation part), or the last."
+    ),
     "seed": mark("Seed of all random numbers."),
     "image_size": mark("Side of the square network input, in pixels."),
     "aspect": mark(

@@ -100,7 +100,7 @@ class RecipeValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     averaging: Fraction = 0.0
     cache: Annotated[int, Meta(ge=0)] = 0
     early_stopping: Annotated[int, Meta(ge=0)] = 0
-    keep: Literal["best", "last"] = "last"
+    keep: Literal["best", "last"] = "best"
     seed: Annotated[int, Meta(ge=0)] = 0
     image_size: Annotated[int, Meta(ge=32, le=1024)] = 224
     aspect: Aspect = "centre"
