@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,14 +14,17 @@ from tests.fixtures.run_folders import draw
 from tests.fixtures.training_projects import small_project
 from workbench.app.jobs import Done, run_here
 from workbench.app.transfer.assessing import layer_studies, layers_task
-from workbench.domain.assessments import REQUEST_FILE, LayersRequest, StartRequest
+from workbench.domain.assessments import LAST_LAYER, REQUEST_FILE, LayersRequest, StartRequest
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.reports import decode_report
 from workbench.domain.runs import REPORTS_FILE, SAMPLES_FILE, Sample, encode_samples
+from workbench.learning.evaluation.source_model import of_weights
 from workbench.learning.evaluation.transferability import frozen_accuracy
 from workbench.learning.networks.backbones import build_body
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.probe import pooled
+from workbench.learning.networks.tv import models
 from workbench.learning.protocol.control import Control
 from workbench.learning.protocol.folders import FolderRequest
 from workbench.learning.protocol.reporting import Reporter
@@ -67,6 +72,26 @@ def test_maps_before_full_layers_are_pooled_and_not_flattened() -> None:
     assert found["fc6"].min() == 0  # behind its ReLU
 
 
+def test_the_last_layer_of_a_weights_file_gives_its_scores_before_the_softmax(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    whole = models.squeezenet1_1(weights=None).eval()
+    torch.save(whole.state_dict(), tmp_path / "start.pth")
+    model = of_weights("squeezenet1_1", tmp_path / "start.pth", 0, choose_device())
+    watch = StageFeatures(model.body, BACKBONES["squeezenet1_1"], model.scores)
+    inputs = torch.randn(2, 3, 64, 64)
+    found = watch(inputs)
+    assert list(found)[-2:] == ["fire9", LAST_LAYER]
+    with torch.no_grad():
+        wanted = whole(inputs)
+    assert found[LAST_LAYER].shape == (2, 1000)
+    np.testing.assert_allclose(found[LAST_LAYER].numpy(), wanted.numpy(), atol=1e-4)
+    _, probabilities = model(inputs)
+    raised = np.exp(wanted.numpy().astype(np.float64))
+    np.testing.assert_allclose(probabilities, raised / raised.sum(1, keepdims=True), rtol=1e-3)
+
+
 def test_accuracies_are_those_of_the_frozen_head() -> None:
     draw = np.random.default_rng(0)
     labels = draw.integers(0, 3, 80) + 2
@@ -90,8 +115,8 @@ def study(tmp_path):
         samples.append(Sample(image=at, hash="", path=path, target=at % 2, part=part))
     samples[13] = msgspec.structs.replace(samples[13], target=0)
 
-    def ask(samples=tuple(samples), **keys):
-        start = StartRequest(start="none", backbone="simpleconv3")
+    def ask(samples=tuple(samples), run="", **keys):
+        start = StartRequest(start="none", backbone="simpleconv3", run=run)
         request = LayersRequest(start=start, held_out="test", **keys)
         (tmp_path / REQUEST_FILE).write_bytes(msgspec.json.encode(request))
         (tmp_path / SAMPLES_FILE).write_bytes(encode_samples(list(samples)))
@@ -115,6 +140,14 @@ def test_a_study_counts_its_images_and_classes(study) -> None:
     assert [one.features for one in found.layers] == [12, 24, 48, 512, 128]
     assert all(one.top1 * 4 in range(5) for one in found.layers)
     assert all(round(10 * one.train_top1, 6) in range(11) for one in found.layers)
+
+
+def test_a_study_of_a_run_ends_with_its_own_last_layer(study, run: Path) -> None:
+    found = study(run=str(run))
+    stages = [*BACKBONES["simpleconv3"].stage_names, LAST_LAYER]
+    assert [one.stage for one in found.layers] == stages
+    assert found.layers[-1].features == 3
+    assert found.layers[-1].top1 * 4 in range(5)
 
 
 def test_a_study_takes_at_most_the_requested_images_with_a_label(study) -> None:

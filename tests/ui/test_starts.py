@@ -9,8 +9,11 @@ from PySide6.QtGui import QImage
 
 from tests.fixtures.page_host import PageHost
 from tests.fixtures.training_projects import small_project
+from workbench.domain.assessments import LAST_LAYER, LayerScore, LayerScores, LayerStudy
 from workbench.domain.backbones import BACKBONES
+from workbench.ui.dialogs.layers import LayerChart
 from workbench.ui.pages.train.page import TrainPage
+from workbench.ui.parts.run_texts import percent
 
 WAIT = 180_000
 
@@ -114,3 +117,40 @@ def test_accuracy_by_depth_is_plotted_stored_and_exported(qtbot, page, tmp_path)
     page.study_depth()  # also without a comparison, for the start on the page
     assert page.by_depth.chart.stages == stages
     page.by_depth.reject()
+
+
+def layer_study(start: str, *stages: str) -> LayerStudy:
+    layers = [
+        LayerScore(stage=stage, features=1000, train_top1=1.0, top1=0.5 + at / 10)
+        for at, stage in enumerate(stages)
+    ]
+    found = LayerScores(
+        layers=tuple(layers),
+        train_images=10,
+        held_out_images=10,
+        held_out="test",
+        classes=2,
+        chance=0.5,
+        seconds=1.0,
+    )
+    return LayerStudy(target="category", start=start, backbone="alexnet", made=0.0, found=found)
+
+
+@pytest.mark.parametrize("first", ["none", "imagenet"])
+def test_the_last_layer_is_a_point_of_the_starts_that_have_one(qtbot, first):
+    studies = [
+        layer_study("none", "fc6", "fc7"),
+        layer_study("imagenet", "fc6", "fc7", LAST_LAYER),
+    ]
+    studies.sort(key=lambda study: study.start != first)
+    chart = LayerChart()
+    qtbot.addWidget(chart)
+    chart.resize(400, 240)
+    chart.show_studies(studies, [study.start for study in studies])
+    assert chart.stages == ("fc6", "fc7", LAST_LAYER)
+    at = [study.start for study in studies].index("imagenet")
+    assert [len(chart.points(position)) for position in (at, 1 - at)] == [3, 2]
+    last = chart.points(at)[2]
+    assert chart.text_at(last) == f"imagenet, last layer: {percent(0.7)} with 1,000 features"
+    drawn = chart.grab().toImage()
+    assert drawn.pixelColor(last.toPoint()) == chart.colour(at)

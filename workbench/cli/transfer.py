@@ -465,7 +465,8 @@ def layers_command(
 ) -> Result:
     """Show how accuracy grows with the depth of a network.
 
-    Trains a linear head on the output of each stage.
+    Trains a linear head on the output of each stage, and on the scores of the start's own last
+    layer if it has one: “classifier”, with a feature for each of its classes.
     """
     with opened(project) as session:
         if last:

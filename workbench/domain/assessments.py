@@ -121,9 +121,14 @@ class LayersRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
+LAST_LAYER = "classifier"  # in place of a stage: the start's own last layer, of its classes
+
+
 class LayerScore(msgspec.Struct, frozen=True, kw_only=True):
     """A stage with the number of its pooled features and the accuracies of a linear head on them.
 
+    LAST_LAYER stands for the start's own last layer, whose features are its scores before the
+    softmax, one for each class that it was trained on.
     Accuracies in [0, 1] on the training images and on the held-out images.
     """
 
@@ -134,7 +139,7 @@ class LayerScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerScores(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores of the stages, from shallow to deep.
+    """Scores of the stages, from shallow to deep, and of the start's own last layer if it has one.
 
     `chance` is the share of the most frequent class among the held-out images.
     """

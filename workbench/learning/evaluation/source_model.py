@@ -19,7 +19,7 @@ from workbench.learning.networks.models import blocks
 from workbench.learning.networks.probe import pooled
 from workbench.learning.networks.weights import TARGET_LAYER, load_body, source_head
 
-Probabilities = Callable[[Tensor], Tensor]
+Scores = Callable[[Tensor], Tensor]  # output of a body -> N × Z
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,13 @@ class SourceModel:
     """Compute features (N × D) of a start and, if it has a classifier, N × Z source-class
     probabilities.
 
+    `scores` are those of its last layer, before the softmax, from the output of `body`.
     `image_size` is the side of its inputs, which are decoded with `aspect` and normalised with
     `mean` and `std`.
     """
 
     body: nn.Module
-    classify: Probabilities | None
+    scores: Scores | None
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -42,7 +43,7 @@ class SourceModel:
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """N × 3 × size × size normalised images -> features and probabilities, float32."""
         given = self.body(inputs)
-        probabilities = None if self.classify is None else self.classify(given).float()
+        probabilities = None if self.scores is None else self.scores(given).softmax(dim=1).float()
         return pooled(given).float(), probabilities
 
 
@@ -51,12 +52,11 @@ def of_run(folder: Path, device: Device) -> SourceModel:
     network, card = load_model(folder, str(device.torch))
     target = blocks(card)[0]
 
-    def classify(given: Tensor) -> Tensor:
-        scores: Tensor = network.head(given)
-        return scores[:, target].softmax(dim=1)
+    def scores(given: Tensor) -> Tensor:
+        return cast(Tensor, network.head(given)[:, target])
 
     size = card.image_size
-    return SourceModel(network.body, classify, size, card.mean, card.std, card.aspect)
+    return SourceModel(network.body, scores, size, card.mean, card.std, card.aspect)
 
 
 def of_weights(name: str, path: Path | None, seed: int, device: Device) -> SourceModel:
@@ -78,15 +78,15 @@ def of_weights(name: str, path: Path | None, seed: int, device: Device) -> Sourc
     for module in (body, head):
         if module is not None:
             module.eval().requires_grad_(False).to(device.torch)
-    classify = None if head is None else _classifier(head, maps)
-    return SourceModel(body, classify, known.input_size, known.mean, known.std, START_ASPECT)
+    scores = None if head is None else _scores(head, maps)
+    return SourceModel(body, scores, known.input_size, known.mean, known.std, START_ASPECT)
 
 
-def _classifier(head: nn.Linear, maps: bool) -> Probabilities:
-    def classify(given: Tensor) -> Tensor:
+def _scores(head: nn.Linear, maps: bool) -> Scores:
+    def scores(given: Tensor) -> Tensor:
         if not maps:
-            return cast(Tensor, head(pooled(given)).softmax(dim=1))
+            return cast(Tensor, head(pooled(given)))
         by_position = head(given.flatten(2).transpose(1, 2)).relu()
-        return cast(Tensor, by_position.mean(dim=1).softmax(dim=1))
+        return cast(Tensor, by_position.mean(dim=1))
 
-    return classify
+    return scores

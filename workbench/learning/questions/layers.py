@@ -1,4 +1,4 @@
-"""Accuracy by depth: a linear head on the features of each stage.
+"""Accuracy by depth: a linear head on the features of each stage, and on the last layer.
 
 Oquab, Bottou, Laptev and Sivic 2014, "Learning and Transferring Mid-Level Image Representations
 using Convolutional Neural Networks", compare the layers of a network in this way.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.assessments import (
+    LAST_LAYER,
     REQUEST_FILE,
     LayerScore,
     LayerScores,
@@ -28,7 +29,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.reports import Layered
 from workbench.domain.runs import SAMPLES_FILE, Sample
 from workbench.domain.text import Message
-from workbench.learning.evaluation.source_model import SourceModel, of_run, of_weights
+from workbench.learning.evaluation.source_model import Scores, SourceModel, of_run, of_weights
 from workbench.learning.images.data import Images, load_images
 from workbench.learning.images.pixels import normalised
 from workbench.learning.networks.device import Device, choose_device
@@ -40,15 +41,15 @@ Features = NDArray[np.float32]  # images × features
 
 
 class StageFeatures:
-    """Pooled features of each stage of a body.
+    """Pooled features of each stage of a body, and those of the last layer if `scores` gives them.
 
     A stage's features are the input of the next stage, with activation and pooling applied, or the
     output of its own last module if that input is already flattened. The last stage's features are
     the body's.
     """
 
-    def __init__(self, body: nn.Module, known: Backbone) -> None:
-        self._body = body
+    def __init__(self, body: nn.Module, known: Backbone, scores: Scores | None = None) -> None:
+        self._body, self._scores = body, scores
         rows = [[body.get_submodule(name) for name in stage.modules] for stage in known.stages]
         self._stages = list(zip(known.stage_names, rows, strict=True))
         self.given: dict[str, Tensor] = {}
@@ -87,8 +88,10 @@ class StageFeatures:
     def __call__(self, inputs: Tensor) -> dict[str, Tensor]:
         """N × 3 × side × side normalised images -> N × features of each stage, float32."""
         with self.watching():
-            self._body(inputs)
+            output = self._body(inputs)
         found = {name: pooled(self.given[name]).float() for name, _ in self._stages}
+        if self._scores is not None:
+            found[LAST_LAYER] = self._scores(output).float()
         self.given.clear()
         return found
 
@@ -108,7 +111,7 @@ def study_layers(folder_request: FolderRequest) -> None:
         )
     device = choose_device()
     model = _model(request.start, request.seed, device)
-    watch = StageFeatures(model.body, backbone(request.start.backbone))
+    watch = StageFeatures(model.body, backbone(request.start.backbone), model.scores)
     train, train_labels = _features(folder_request, watch, model, parts["train"], "train")
     held, labels = _features(
         folder_request, watch, model, parts[request.held_out], request.held_out

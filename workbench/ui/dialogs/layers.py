@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from workbench.app.jobs import Done, Outcome, Task
 from workbench.app.transfer.assessing import layer_studies, layers_task
-from workbench.domain.assessments import LayerStudy
+from workbench.domain.assessments import LAST_LAYER, LayerStudy
 from workbench.domain.backbones import backbone
 from workbench.domain.spreadsheets import csv_text
 from workbench.domain.text import plural, tr
@@ -56,9 +56,11 @@ class LayerChart(QWidget):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages on the x axis."""
-        known = self._studies[:1]
-        return tuple(layer.stage for study in known for layer in study.found.layers)
+        """Names of the stages on the x axis. Studies of starts without classes lack the last."""
+        names = (layer.stage for study in self._studies for layer in study.found.layers)
+        stages = dict.fromkeys(names)
+        last = [LAST_LAYER] if LAST_LAYER in stages else []
+        return (*(name for name in stages if name != LAST_LAYER), *last)
 
     def colour(self, position: int) -> QColor:
         """Return the colour of the line of study `position`."""
@@ -68,6 +70,10 @@ class LayerChart(QWidget):
         """Return the position in pixels of stage `stage` of study `position`."""
         value = self._studies[position].found.layers[stage].top1
         return QPointF(self._x(stage), self._y(value))
+
+    def points(self, position: int) -> list[QPointF]:
+        """Return the points of study `position`, in the order of its stages."""
+        return [self.point(position, at) for at in range(len(self._studies[position].found.layers))]
 
     def _area(self) -> QRectF:
         return QRectF(self.rect()).adjusted(LEFT, TOP, -RIGHT, -BOTTOM)
@@ -107,7 +113,8 @@ class LayerChart(QWidget):
         room = area.width() / max(1, len(self.stages))
         for index, stage in enumerate(self.stages):
             rect = QRectF(self._x(index) - room / 2, area.bottom() + 6, room, 16)
-            text = painter.fontMetrics().elidedText(stage, Qt.TextElideMode.ElideRight, int(room))
+            title = stage_title(stage)
+            text = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, int(room))
             painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
 
     def _draw_chance(self, painter: QPainter, theme: Theme) -> None:
@@ -119,13 +126,13 @@ class LayerChart(QWidget):
 
     def _draw_line(self, painter: QPainter, position: int) -> None:
         colour = self.colour(position)
-        points = [self.point(position, stage) for stage in range(len(self.stages))]
+        points = self.points(position)
         painter.setPen(QPen(colour, 1.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolyline(points)
         best = self._studies[position].found.best.stage
-        for point, stage in zip(points, self.stages, strict=True):
-            radius = 5.0 if stage == best else 3.0
+        for point, layer in zip(points, self._studies[position].found.layers, strict=True):
+            radius = 5.0 if layer.stage == best else 3.0
             painter.setBrush(colour)
             if position % 2:  # distinguishable without colour
                 square = QRectF(point.x() - radius, point.y() - radius, 2 * radius, 2 * radius)
@@ -138,8 +145,7 @@ class LayerChart(QWidget):
         found = [
             (abs(cursor.x() - point.x()) + abs(cursor.y() - point.y()), position, stage)
             for position in range(len(self._studies))
-            for stage in range(len(self.stages))
-            for point in [self.point(position, stage)]
+            for stage, point in enumerate(self.points(position))
         ]
         distance, position, stage = min(found, default=(NEAR + 1, 0, 0))
         if distance > NEAR:
@@ -150,7 +156,7 @@ class LayerChart(QWidget):
             "{start}, {stage}: {accuracy} with {n:,} feature",
             "{start}, {stage}: {accuracy} with {n:,} features",
             start=self._names[position],
-            stage=layer.stage,
+            stage=stage_title(layer.stage),
             accuracy=percent(layer.top1),
         )
 
@@ -165,6 +171,11 @@ class LayerChart(QWidget):
 
 
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+def stage_title(stage: str) -> str:
+    """The name of a stage, as shown."""
+    return tr("last layer") if stage == LAST_LAYER else stage
 
 
 class LayersDialog(Dialog):
@@ -276,7 +287,7 @@ class LayersDialog(Dialog):
         self.status.setText(
             text.format(
                 start=self._name(own),
-                stage=best.stage,
+                stage=stage_title(best.stage),
                 accuracy=percent(best.top1),
                 held_out=plural(
                     found.held_out_images, "{n:,} held-out image", "{n:,} held-out images"
