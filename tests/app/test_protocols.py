@@ -94,6 +94,7 @@ def test_several_protocols_of_one_run_are_compared_and_stored(session: Session, 
     assert [score.protocol for score in done.value] == [OWN, *others]
     assert {score.part for score in done.value} == {Part.TEST}  # there is no validation part
     assert {score.images for score in done.value} == {6}
+    assert [score.own for score in done.value] == [True, False, False]
     assert all(score.images_per_second > 0 for score in done.value)
     stored = session.store.runs.predictions(discs, Part.TEST)
     assert done.value[0].top1 == float((stored.predicted == stored.truth).mean())

@@ -3,12 +3,19 @@
 import json
 import statistics
 
+import msgspec
 import pytest
 
 from tests.fixtures.training_projects import FAST, small_project
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.session import Session
-from workbench.app.training.splitting import delete_split, find_split, fold_families, split
+from workbench.app.training.splitting import (
+    delete_split,
+    find_split,
+    fold_families,
+    split,
+    take_split,
+)
 from workbench.app.training.studies import (
     StudyQueue,
     as_builtins,
@@ -22,7 +29,7 @@ from workbench.app.training.training import training_task
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.runs import SAMPLES_FILE, RunStatus, decode_samples
-from workbench.domain.splits import SplitPlan
+from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import parse_plan
 from workbench.storage.project import Project
 
@@ -125,6 +132,53 @@ def test_folds_of_a_study_are_drawn_if_a_number_is_given(session):
     delete_split(session, find_split(session, "4 folds · 0: fold 2 of 4"))
     with pytest.raises(KnownError, match="no longer complete"):
         next_runs(session, study)
+
+
+def test_c_images_per_class_are_trained_on_and_all_others_tested(session):
+    plan = parse_plan({**PLAN, "split": None, "per_class": 3, "variants": {"plain": {}}}, "three")
+    study = new_study(session, plan)
+    drawn = []
+    for seed in plan.seeds:
+        study, (run,) = next_runs(session, study)
+        folder = session.store.runs_folder / run
+        samples = decode_samples((folder / SAMPLES_FILE).read_bytes())
+        record = session.runs.get(run)
+        for at in range(len(record.labels.target.labels)):
+            parts = [sample.part for sample in samples if sample.target == at]
+            assert parts.count("train") == 3
+            assert parts.count("test") == len(parts) - 3 > 0
+        assert (record.split, record.name) == (
+            f"3 per class · {seed}",
+            f"three: plain, seed {seed}",
+        )
+        drawn.append([sample.part for sample in samples])
+        session.store.runs.update(
+            run, status=RunStatus.FINISHED, metrics={"test": {"top1": 0.5 + seed / 10}}
+        )
+    assert drawn[0] != drawn[1]
+    found = study_progress(session, study)
+    assert (found.done, found.parts, found.rows[0].accuracy.mean) == (2, (Part.TEST,), 0.55)
+    with pytest.raises(ValueRefused, match="per_class"):
+        new_study(session, msgspec.structs.replace(plan, per_class=1000))
+
+
+def test_a_published_split_is_used_by_its_name(session):
+    images = sorted(session.store.images.ids().tolist())
+    parts = {image: Part.TEST if image // 3 % 2 else Part.TRAIN for image in images}
+    plan = parse_plan({**PLAN, "split": None, "published": "official"}, "as published")
+    with pytest.raises(ValueRefused, match="this project has none"):
+        new_study(session, plan)
+    take_split(session, parts, "official")
+    split(session, SplitPlan(0.8, 0.0, 0.2))  # the current one
+    study = new_study(session, plan)
+    study, (run,) = next_runs(session, study)
+    samples = decode_samples((session.store.runs_folder / run / SAMPLES_FILE).read_bytes())
+    assert {sample.image: sample.part for sample in samples if sample.target >= 0}.items() <= {
+        image: str(part) for image, part in parts.items()
+    }.items()
+    assert session.runs.get(run).split == "official"
+    with pytest.raises(ValueRefused, match=r"“other”.*published.*official"):
+        new_study(session, msgspec.structs.replace(plan, published="other"))
 
 
 def test_unknown_folds_are_refused(session):

@@ -96,7 +96,8 @@ def test_variants_are_compared_with_the_first_seed_by_seed(birds: Path, capsys) 
 
 def test_the_table_has_points_with_signs_for_differences_alone(birds: Path, capsys) -> None:
     assert run(["study", "Birds", "new", "--table"]) == 0
-    head, plain, pulled, later = capsys.readouterr().out.splitlines()
+    protocol, head, plain, pulled, later = capsys.readouterr().out.splitlines()
+    assert protocol == "current split of the project; accuracy on the test part"
     shown = ["variant", "seeds", "accuracy", "%", "sd", "difference", "p", "seconds"]
     assert head.split() == shown
     assert plain.split() == ["plain", "2", "75.00", "±", "63.53", "7.07", "3"]
@@ -114,3 +115,20 @@ def test_the_table_has_points_with_signs_for_differences_alone(birds: Path, caps
         "3",
     ]
     assert later.split() == ["later", "0"]
+
+
+def test_one_recipe_is_studied_by_a_named_protocol(birds: Path, capsys) -> None:
+    keys = ["target=category", "backbone=simpleconv3", "start=none"]
+    recipe = [word for key in keys for word in ("--set", key)]
+    asked = ["--protocol", " 4 per  class", *recipe, "--table"]
+    found = result(capsys, *asked)
+    assert (found["name"], found["cells"], found["parts"]) == ("category, 4 per class", 3, [])
+    assert result(capsys, *asked)["study"] == found["study"]  # not another one
+    assert run(["study", "Birds", found["study"], "--table"]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first == "4 training images per class, drawn for each seed"
+    halves = result(capsys, "--protocol", "half/half", *recipe, "--table")
+    assert halves["study"] != found["study"]
+    for words in (["--protocol", "thirds"], ["--protocol", "5 folds", "--folds", "5"]):
+        assert run(["study", "Birds", *words]) != 0
+        assert "protocol" in capsys.readouterr().err

@@ -2,12 +2,24 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats
 
 from workbench.domain.errors import ValueRefused
-from workbench.domain.studies import Study, compare, interval, paired_p, parse_plan
+from workbench.domain.splits import Part
+from workbench.domain.studies import (
+    ClassPlan,
+    Plan,
+    SplitFractions,
+    Study,
+    compare,
+    draw_per_class,
+    interval,
+    paired_p,
+    parse_plan,
+)
 
 PLAN = {
     "seeds": [0, 1, 2, 3],
@@ -34,11 +46,59 @@ def test_every_cell_has_its_recipe_and_the_seeds_go_together():
         ({"seeds": ["a"]}, "seeds"),
         ({"sedes": [1]}, "sedes"),
         ({"split": {"trian": 0.5}}, "trian"),
+        ({"split": {}, "folds": "5"}, "nothing beside folds"),
+        ({"per_class": 5, "published": "official"}, "nothing beside published"),
+        ({"per_class": 0}, "per_class"),
+        ({"protocol": "thirds"}, r"“thirds”.*half/half, K folds, C per class, or published NAME"),
+        ({"protocol": 5}, "half/half"),
+        ({"protocol": "1 folds"}, "at least 2 folds"),
+        ({"protocol": "0 per class"}, "at least 1 image per class"),
+        ({"protocol": "published "}, "published NAME"),
+        ({"protocol": "half/half", "folds": "5"}, "nothing beside folds"),
     ],
 )
 def test_an_invalid_plan_is_refused_with_a_message(change, words):
     with pytest.raises(ValueRefused, match=words):
         parse_plan({**PLAN, **change}, "methods")
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "words"),
+    [
+        ("half/half", {"split": SplitFractions(0.5, 0.0, 0.5)}, "half for training"),
+        ("10 folds", {"folds": "10"}, "each fold of 10"),
+        ("30 per class", {"per_class": 30}, "30 training images per class"),
+        (" published  CUB official", {"published": "CUB official"}, "split CUB official"),
+    ],
+)
+def test_a_protocol_is_named(text, keys, words):
+    plan = parse_plan({**PLAN, "protocol": text}, "methods")
+    for key in ("split", "folds", "per_class", "published"):
+        assert getattr(plan, key) == keys.get(key, DEFAULTS[key])
+    assert words in plan.protocol
+    decoded = msgspec.json.decode(msgspec.json.encode(plan), type=Plan)
+    assert decoded == plan
+
+
+DEFAULTS = {"split": None, "folds": "", "per_class": None, "published": ""}
+
+
+def test_a_number_of_images_of_each_class_is_drawn_by_the_seed():
+    classes = {at: ("owl", "puffin", "")[at % 3] for at in range(30)}
+    parts = draw_per_class(ClassPlan(seed=1, per_class=4), classes)
+    assert set(parts) == {image for image, name in classes.items() if name}
+    for name in ("owl", "puffin"):
+        own = [parts[image] for image in sorted(parts) if classes[image] == name]
+        assert own.count(Part.TRAIN) == 4
+        assert own.count(Part.TEST) == 6
+    assert draw_per_class(ClassPlan(seed=1, per_class=4), classes) == parts
+    assert draw_per_class(ClassPlan(seed=2, per_class=4), classes) != parts
+    more = draw_per_class(ClassPlan(seed=1, per_class=9), classes)
+    assert list(more.values()).count(Part.TEST) == 2
+    trained = {image for image, part in parts.items() if part is Part.TRAIN}
+    assert all(more[image] is Part.TRAIN for image in trained)  # fewer are some of more
+    with pytest.raises(ValueRefused, match=r"“10”.*per_class.*less than 10.*“owl”"):
+        draw_per_class(ClassPlan(seed=1, per_class=10), classes)
 
 
 def test_intervals_and_the_paired_test_are_student_s():

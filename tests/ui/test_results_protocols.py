@@ -54,7 +54,7 @@ def test_a_protocol_is_chosen_and_scored_by_keys(qtbot, session, page):
     qtbot.waitUntil(lambda: not section.job.running, timeout=60_000)
     rows = cells(section.table)
     assert [row[:2] for row in rows] == [
-        ["Centre  ·  mirrored", "test"],
+        ["Centre  ·  mirrored  ·  of this run", "test"],
         ["Windows, highest score", "test"],
     ]
     stored = protocol_scores(session, page.table.current_run())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from workbench.domain.methods import Spec
 from workbench.domain.recipes import partial_recipe
@@ -103,7 +105,7 @@ def test_one_variant_suffices_for_folds(qtbot):
     made = StudyDialog(partial_recipe(), SPECS, {"cv": 3, "old": 10})
     qtbot.addWidget(made)
     texts = [made.split.itemText(at) for at in range(made.split.count())]
-    assert texts[-3:] == [
+    assert texts[-4:-1] == [
         "Each of the 3 folds cv",
         "Each of the 10 folds old",
         "Each of 5 new folds: 65 / 15 / 20",
@@ -124,3 +126,22 @@ def test_new_folds_are_offered_where_there_are_none(dialog):
     made = dialog()
     made.use_folds()
     assert made.folds() == ("5", 5)
+
+
+def test_named_protocols_become_keys_of_the_plan(qtbot):
+    made = StudyDialog(partial_recipe(), SPECS, published=["official"])
+    qtbot.addWidget(made)
+    made.show()
+    made.split.setFocus()
+    assert not made.per_class.isEnabled()
+    QTest.keyClick(made.split, Qt.Key.Key_End)
+    assert made.per_class.isEnabled()
+    made.per_class.setFocus()
+    made.per_class.selectAll()
+    QTest.keyClicks(made.per_class, "7")
+    made.start.click()
+    assert (made.plan.per_class, made.plan.published, made.plan.split) == (7, "", None)
+    QTest.keyClick(made.split, Qt.Key.Key_Up)
+    assert made.split.currentText() == "Split official, from files"
+    made.make()
+    assert (made.plan.per_class, made.plan.published) == (None, "official")

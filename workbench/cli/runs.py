@@ -262,6 +262,7 @@ def _protocols(out: Output, scores: Sequence[ProtocolScore]) -> list[dict[str, J
     return [
         {
             "protocol": msgspec.to_builtins(score.protocol),
+            "own": score.own,
             "part": score.part.value,
             "top1": score.top1,
             "mean_ap": score.mean_ap,
@@ -276,7 +277,8 @@ def _protocols(out: Output, scores: Sequence[ProtocolScore]) -> list[dict[str, J
 def _protocol_cells(score: ProtocolScore, several: bool) -> list[Cell]:
     speed = "" if score.images_per_second is None else f"{score.images_per_second:.1f}"
     precision = [score.mean_ap] if several else []
-    return [score.part.value, score.top1, *precision, score.images, speed, score.protocol.text]
+    text = score.protocol.text + (" (of the run)" if score.own else "")
+    return [score.part.value, score.top1, *precision, score.images, speed, text]
 
 
 def _again(out: Output, found: Evaluation) -> dict[str, Json]:

@@ -20,11 +20,21 @@ from workbench.app.training.studies import (
 from workbench.cli.command import STOPPED, Output, Result, command, opened, project_argument
 from workbench.cli.train import text_of, train_run
 from workbench.domain.recipes import parse_recipe, parse_toml, with_setting
-from workbench.domain.studies import Interval, Keys, Plan, Row, Study, check_plan, parse_plan
+from workbench.domain.studies import (
+    Interval,
+    Keys,
+    Plan,
+    Row,
+    Study,
+    check_plan,
+    named_protocol,
+    parse_plan,
+)
 from workbench.domain.values import Cells, Json
 
 EXAMPLE = """workbench study Birds methods.toml
 workbench study Birds --folds 5 --set target=category
+workbench study Birds --protocol "30 per class" --set target=category
 workbench study Birds methods --json
 workbench study Birds
 
@@ -46,11 +56,16 @@ workbench study Birds
     help="Train with each of these folds: their common name, or a number to draw that many.",
 )
 @click.option(
+    "--protocol",
+    metavar="NAME",
+    help="Train one recipe by a protocol: half/half, K folds, C per class, or published NAME.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="With --folds: set a recipe key; PLAN may be a recipe.",
+    help="With --folds or --protocol: set a recipe key; PLAN may be a recipe.",
 )
 @click.option("--table", is_flag=True, help="Show the table so far and train nothing.")
 def study_command(
@@ -58,6 +73,7 @@ def study_command(
     project: Path,
     plan: str | None,
     folds: str | None,
+    protocol: str | None,
     settings: tuple[str, ...],
     table: bool,
 ) -> Result:
@@ -65,34 +81,46 @@ def study_command(
 
     Trains each variant of PLAN with each seed, and compares it with the first variant, seed by
     seed. PLAN is a TOML file, or the name of an earlier study; without PLAN, the studies are
-    listed. With --folds, or `folds` in PLAN, each fold is tested once. Ctrl+C stops; the same
-    command resumes.
+    listed. With --folds, or `folds` in PLAN, each fold is tested once. `protocol` in PLAN, or
+    --protocol, names one: half/half, K folds, C per class (training images; all others are tested),
+    or published NAME (a split of the project). Ctrl+C stops; the same command resumes.
     """
-    if settings and folds is None:
-        raise click.UsageError("--set needs --folds.")
+    if settings and folds is None and protocol is None:
+        raise click.UsageError("--set needs --folds or --protocol.")
+    if folds is not None and protocol is not None:
+        raise click.UsageError("Give --folds or --protocol.")
     with opened(project) as session:
         if folds is not None:
             study = _of_plan(session, _folds_plan(folds, plan, settings))
+        elif protocol is not None:
+            study = _of_plan(session, _protocol_plan(protocol, plan, settings))
         elif plan is None:
             return _list(session, out)
         else:
             study = _found(session, plan)
-        while not table:
-            study, waiting = next_runs(session, study)
-            if not waiting:
-                break
-            if out.interrupted:  # in the last moments of the run before
-                out.exit_code = STOPPED
-                out.warn("Stopped. Resume with the same command.")
-                break
-            record = session.runs.get(waiting[0])
-            out.warn(f"{record.name}")
-            problem = train_run(session, record.id, out)
-            if problem or out.exit_code:
-                break
+        study = study if table else _train(session, study, out)
         found = study_progress(session, study)
+        parts = " / ".join(part.value for part in found.parts)
+        out.print(study.plan.protocol + (f"; accuracy on the {parts} part" if parts else ""))
         _print(out, found.rows, bool(study.plan.folds))
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
+
+
+def _train(session: Session, study: Study, out: Output) -> Study:
+    """Train the unfinished runs until one fails or the user stops; return the study with them."""
+    while True:
+        study, waiting = next_runs(session, study)
+        if not waiting:
+            return study
+        if out.interrupted:  # in the last moments of the run before
+            out.exit_code = STOPPED
+            out.warn("Stopped. Resume with the same command.")
+            return study
+        record = session.runs.get(waiting[0])
+        out.warn(f"{record.name}")
+        problem = train_run(session, record.id, out)
+        if problem or out.exit_code:
+            return study
 
 
 def _list(session: Session, out: Output) -> Result:
@@ -118,14 +146,28 @@ def _found(session: Session, plan: str) -> Study:
 
 def _folds_plan(folds: str, recipe: str | None, settings: tuple[str, ...]) -> Plan:
     """The plan to train one recipe on each fold."""
+    given = _recipe_keys(recipe, settings)
+    method = str(given.get("method", "recipe"))
+    name = f"{given.get('target', '')} on folds {folds}"
+    return check_plan(Plan(name=name, base=given, variants={method: {}}, folds=folds))
+
+
+def _protocol_plan(protocol: str, recipe: str | None, settings: tuple[str, ...]) -> Plan:
+    """The plan to train one recipe by a named protocol."""
+    named = named_protocol(protocol)
+    given = _recipe_keys(recipe, settings)
+    method = str(given.get("method", "recipe"))
+    name = f"{given.get('target', '')}, {' '.join(protocol.split())}"
+    return Plan(name=name, base=given, variants={method: {}}, **named)
+
+
+def _recipe_keys(recipe: str | None, settings: tuple[str, ...]) -> Keys:
     given: Keys = {}
     if recipe is not None:
         given = parse_recipe(text_of(Path(recipe)), recipe).to_builtins()
     for setting in settings:
         given = with_setting(given, setting)
-    method = str(given.get("method", "recipe"))
-    name = f"{given.get('target', '')} on folds {folds}"
-    return check_plan(Plan(name=name, base=given, variants={method: {}}, folds=folds))
+    return given
 
 
 def _of_plan(session: Session, given: Plan) -> Study:

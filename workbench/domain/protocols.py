@@ -151,7 +151,8 @@ class ProtocolScore(msgspec.Struct, frozen=True, kw_only=True):
     `top1` is the accuracy in [0, 1] (of several labels, the share of images whose highest score is
     that of one of their labels), `mean_ap` the mean average precision of several labels;
     `images_per_second` includes the reading of `images` files; `unread` could not be read.
-    `weights` is the digest of the weights that were scored.
+    `weights` is the digest of the weights that were scored, `own` whether this is the protocol of
+    the run's recipe.
     """
 
     protocol: ScoringProtocol
@@ -162,3 +163,4 @@ class ProtocolScore(msgspec.Struct, frozen=True, kw_only=True):
     mean_ap: float | None = None
     unread: int = 0
     weights: str = ""
+    own: bool = False

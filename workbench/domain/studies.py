@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from workbench.domain.errors import ValueRefused
 from workbench.domain.recipes import KeyValue
-from workbench.domain.splits import DEFAULT_SPLIT
-from workbench.domain.text import Message
+from workbench.domain.splits import DEFAULT_SPLIT, Part, SplitPlan
+from workbench.domain.text import Message, counted
 
 CONFIDENCE = 0.95
 Keys = dict[str, KeyValue]  # a partial recipe
@@ -27,13 +31,55 @@ class SplitFractions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     test: float = DEFAULT_SPLIT.test
 
 
+HALVES = SplitFractions(0.5, 0.0, 0.5)
+
+
+@dataclass(frozen=True)
+class ClassPlan(SplitPlan):
+    """A split with `per_class` training images of each class; all others of a class are tested."""
+
+    per_class: int = 1
+
+    @property
+    def name(self) -> str:
+        """Name of the split, without a translation."""
+        return f"{self.per_class} per class · {self.seed}"
+
+
+def draw_per_class(plan: ClassPlan, classes: Mapping[int, str]) -> dict[int, Part]:
+    """The part of each image that has a class ("": none), shuffled within its class by the seed.
+
+    The same images, plan and seed give the same split on every machine. Raises ValueRefused if a
+    class has no image left to be tested.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for image in sorted(classes):
+        members[classes[image]].append(image)
+    members.pop("", None)
+    found: dict[int, Part] = {}
+    for name, images in members.items():
+        if len(images) <= plan.per_class:
+            allowed = Message(
+                "less than {images}, the number of images of “{name}”",
+                images=len(images),
+                name=name,
+            )
+            raise ValueRefused("per_class", plan.per_class, allowed)
+        random.Random(f"{plan.seed}/{name}").shuffle(images)
+        found |= dict.fromkeys(images[: plan.per_class], Part.TRAIN)
+        found |= dict.fromkeys(images[plan.per_class :], Part.TEST)
+    return found
+
+
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The plan of a study: every variant (recipe keys over `base`) with every seed.
 
-    The first variant is the baseline of the comparison. With `split` None the project's current
-    split is used; otherwise each seed draws its own, the same for all variants. With `folds`, the
-    common name of folds of the project, each fold is used in turn: `seeds` are their numbers, and
-    all runs have the seed of the recipe.
+    The first variant is the baseline of the comparison. At most one of the following is set;
+    without, the project's current split is used. `split`: each seed draws its own, the same for all
+    variants. `per_class`: each seed draws so many training images of each class, and tests all
+    others. `published`: the split of this name, such as one that was imported with a dataset.
+    `folds`, the common name of folds of the project: each fold is used in turn, `seeds` are their
+    numbers, and all runs have the seed of the recipe.
     """
 
     name: str
@@ -42,6 +88,31 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     seeds: tuple[int, ...] = (0, 1, 2)
     split: SplitFractions | None = None
     folds: str = ""
+    per_class: Annotated[int, Meta(ge=1)] | None = None
+    published: str = ""
+
+    @property
+    def protocol(self) -> Message:
+        """Which images are trained on and tested, in words."""
+        if self.folds:
+            return Message("each fold of {folds}", folds=self.folds)
+        if self.per_class is not None:
+            return counted(
+                self.per_class,
+                "{n:,} training image per class, drawn for each seed",
+                "{n:,} training images per class, drawn for each seed",
+            )
+        if self.published:
+            return Message("split {name}", name=self.published)
+        if self.split is None:
+            return Message("current split of the project")
+        if self.split == HALVES:
+            return Message("half for training, half for testing, drawn for each seed")
+        shares = (self.split.train, self.split.validation, self.split.test)
+        return Message(
+            "{percentages}, drawn for each seed",
+            percentages=" / ".join(f"{100 * share:.0f}" for share in shares),
+        )
 
     @property
     def cells(self) -> list[tuple[str, int]]:
@@ -74,22 +145,59 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_plan(values: Mapping[str, Any], name: str) -> Plan:
-    """Parse a plan from TOML values. Raises ValueRefused naming the invalid key."""
+    """Parse a plan from TOML values; `protocol` is the text of a `named_protocol`. Raises
+    ValueRefused naming the invalid key."""
+    given = dict(values)
+    if "protocol" in given:
+        named = named_protocol(str(given.pop("protocol")))
+        if twice := sorted({*_SPLITS}.intersection(given)):
+            beside = Message("nothing beside {key}", key=twice[0])
+            raise ValueRefused("protocol", values["protocol"], beside)
+        given |= named
     try:
-        plan = msgspec.convert({"name": name, **values}, Plan)
+        plan = msgspec.convert({"name": name, **given}, Plan)
     except msgspec.ValidationError as error:
         sentence = Message("The study “{name}” is invalid: {error}.", name=name, error=error)
-        allowed = "name, seeds, split, folds, [base], [variants.NAME]"
+        allowed = f"name, seeds, protocol, {', '.join(_SPLITS)}, [base], [variants.NAME]"
         raise ValueRefused("study", str(error), allowed, sentence) from error
     return check_plan(plan)
 
 
+_SPLITS = ("split", "folds", "per_class", "published")  # keys of which a plan has at most one
+_NAMED = re.compile(r"(half/half)|(\d+) folds|(\d+) per class|published (\S.*)")
+_FORMS = Message("half/half, K folds, C per class, or published NAME")
+
+
+def named_protocol(text: str) -> dict[str, Any]:
+    """The keys of a plan that a named protocol stands for.
+
+    "half/half", "5 folds", "30 per class" or "published NAME", the name of a split of the project.
+    Raises ValueRefused for another text or a number that cannot be meant.
+    """
+    found = _NAMED.fullmatch(" ".join(text.split()))
+    if found is None:
+        raise ValueRefused("protocol", text, _FORMS)
+    _, folds, count, name = found.groups()
+    if folds is not None and int(folds) < 2:
+        raise ValueRefused("protocol", text, Message("at least 2 folds"))
+    if count is not None and int(count) < 1:
+        raise ValueRefused("protocol", text, Message("at least 1 image per class"))
+    if folds is not None:
+        return {"folds": str(int(folds))}
+    if count is not None:
+        return {"per_class": int(count)}
+    return {"published": name} if name is not None else {"split": HALVES}
+
+
 def check_plan(plan: Plan) -> Plan:
-    """Return the plan. Raises ValueRefused if it has too few variants, seeds twice, or folds and a
-    split; one variant suffices with folds."""
-    if plan.folds and plan.split is not None:
-        raise ValueRefused("split", str(plan.split), Message("nothing if there are folds"))
-    if len(plan.variants) < (1 if plan.folds else 2):
+    """Return the plan. Raises ValueRefused if it has too few variants, seeds twice, or several of
+    folds, a split, images per class and a published split; one variant suffices without a choice of
+    fractions."""
+    given = [key for key in _SPLITS if getattr(plan, key)]
+    if len(given) > 1:
+        allowed = Message("nothing beside {key}", key=given[1])
+        raise ValueRefused(given[0], str(getattr(plan, given[0])), allowed)
+    if len(plan.variants) < (1 if given and plan.split is None else 2):
         allowed = Message("two or more, the baseline first")
         raise ValueRefused("variants", list(plan.variants), allowed)
     if len(set(plan.seeds)) < len(plan.seeds) or not plan.seeds:

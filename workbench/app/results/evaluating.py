@@ -234,6 +234,7 @@ def _score(
         mean_ap=mean_ap,
         unread=len(scored.unread),
         weights=card.weights_digest,
+        own=protocol == card.protocol.as_scored(card.image_size),
     )
 
 

@@ -28,6 +28,7 @@ from workbench.domain.splits import (
     report_split,
     stratified_split,
 )
+from workbench.domain.studies import ClassPlan, draw_per_class
 from workbench.domain.text import Message, counted, mark
 from workbench.storage.project import Project
 
@@ -243,6 +244,8 @@ def _draw_steps(store: Project, plan: SplitPlan, stratify: Sequence[str]) -> Ste
     if not ordered:
         raise KnownError("There are no images to split yet.", "Import a folder first.")
     columns = [_strata(store, ordered, name) for name in names]
+    if isinstance(plan, ClassPlan):
+        return [(plan, draw_per_class(plan, _combined(ordered, columns)))]
     strata = {image: "/".join(column[at] for column in columns) for at, image in enumerate(ordered)}
     yield None
     classes = _classes(store, ordered, sets)
@@ -255,6 +258,14 @@ def _draw_steps(store: Project, plan: SplitPlan, stratify: Sequence[str]) -> Ste
         return [(plan, stratified_split(plan, strata, groups, classes))]
     folds = k_folds(plan, strata, groups, classes)
     return [(plan.of_fold(at), members) for at, members in enumerate(folds, 1)]
+
+
+def _combined(images: Sequence[int], columns: Sequence[Sequence[str]]) -> dict[int, str]:
+    """The class of each image by the labels of all sets; "" if it lacks one."""
+    rows = [[column[at] for column in columns] for at in range(len(images))]
+    return {
+        image: "/".join(row) if all(row) else "" for image, row in zip(images, rows, strict=True)
+    }
 
 
 def group_notes(

@@ -18,9 +18,10 @@ from workbench.app.training.preparing import PreparedRun, check, prepare, prepar
 from workbench.app.training.splitting import Drawn, draw_folds, fold_families, put_splits
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
+from workbench.domain.recipes import label_sets_of
 from workbench.domain.runs import RunRecord, RunStatus
-from workbench.domain.splits import SplitPlan, StoredSplit
-from workbench.domain.studies import Keys, Plan, Row, Study, compare
+from workbench.domain.splits import PARTS, Part, SplitPlan, StoredSplit
+from workbench.domain.studies import ClassPlan, Keys, Plan, Row, Study, compare
 from workbench.domain.text import Message, mark
 from workbench.storage.project import Project
 
@@ -29,12 +30,16 @@ ENDED = (RunStatus.FINISHED, RunStatus.STOPPED)
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """Progress of a study: finished cells, all cells, and the table so far."""
+    """Progress of a study: finished cells, all cells, and the table so far.
+
+    `parts` are those on which the finished runs were scored: one, unless some have no test images.
+    """
 
     done: int
     cells: int
     rows: list[Row]
     failed: tuple[str, ...] = ()  # ids of failed runs
+    parts: tuple[Part, ...] = ()
 
 
 def new_study(session: Session, plan: Plan) -> Study:
@@ -94,7 +99,10 @@ def _checked(store: Project, given: Plan) -> Steps[NewStudy]:
 
 
 def with_folds(project: Session | Project, plan: Plan) -> Plan:
-    """The plan with the numbers of its folds as seeds. Raises ValueRefused for unknown folds."""
+    """The plan with the numbers of its folds as seeds. Raises ValueRefused for unknown folds, or an
+    unknown split."""
+    if plan.published:
+        _published(project, plan)
     if not plan.folds:
         return plan
     known = fold_families(project)
@@ -107,6 +115,18 @@ def with_folds(project: Session | Project, plan: Plan) -> Plan:
     if not names:
         allowed = Message("a number of at least 2")
     raise ValueRefused("folds", plan.folds, allowed)
+
+
+def _published(project: Session | Project, plan: Plan) -> StoredSplit:
+    """The newest split of the plan's name. Raises ValueRefused, naming all, if there is none."""
+    splits = project.splits.all()
+    found = next((split for split in splits if split.name == plan.published), None)
+    if found is None:
+        names = ", ".join(dict.fromkeys(split.name for split in splits))
+        allowed = Message("the name of a split: {names}", names=names)
+        none = Message("the name of a split, and this project has none: import one with its files")
+        raise ValueRefused("published", plan.published, allowed if names else none)
+    return found
 
 
 def _numbers(folds: int) -> tuple[int, ...]:
@@ -178,8 +198,25 @@ def _split(store: Project, plan: Plan, seed: int) -> SplitPlan | StoredSplit | N
                 name=plan.name,
             )
         return family[seed - 1]
+    if plan.published:
+        return _published(store, plan)
+    if plan.per_class is not None:
+        _check_exclusive(store, plan)
+        return ClassPlan(seed=seed, per_class=plan.per_class)
     drawn = plan.split
     return SplitPlan(drawn.train, drawn.validation, drawn.test, seed) if drawn else None
+
+
+def _check_exclusive(store: Project, plan: Plan) -> None:
+    """Raise ValueRefused if images of a target may have several classes."""
+    sets = store.labels.sets()
+    targets = {str(plan.keys(variant, 0).get("target", "")) for variant in plan.variants}
+    for name in sorted({name for target in targets for name in label_sets_of(target)}):
+        if name in sets and not sets[name].exclusive:
+            allowed = Message(
+                "nothing for {label_set}, whose images may have several labels", label_set=name
+            )
+            raise ValueRefused("per_class", plan.per_class, allowed)
 
 
 def study_progress(session: Session, study: Study) -> StudyProgress:
@@ -192,6 +229,7 @@ def study_progress(session: Session, study: Study) -> StudyProgress:
     values: dict[tuple[str, int], float] = {}
     seconds: dict[tuple[str, int], float] = {}
     failed = []
+    parts: set[Part] = set()
     for variant, seed, run in study.runs:
         record = known.get(run)
         if record is None:
@@ -200,21 +238,23 @@ def study_progress(session: Session, study: Study) -> StudyProgress:
             failed.append(run)
         score = _score(record)
         if record.status is RunStatus.FINISHED and score is not None:
-            values[variant, seed] = score
+            parts.add(score[0])
+            values[variant, seed] = score[1]
             seconds[variant, seed] = sum(epoch.seconds for epoch in session.store.runs.epochs(run))
     rows = compare(study.plan, values, seconds)
-    return StudyProgress(len(values), len(study.plan.cells), rows, tuple(failed))
+    scored = tuple(part for part in PARTS if part in parts)
+    return StudyProgress(len(values), len(study.plan.cells), rows, tuple(failed), scored)
 
 
-def _score(record: RunRecord) -> float | None:
-    """Top-1 accuracy on the test part, else on the validation part; for multi-label sets, the share
-    of images with every label right."""
+def _score(record: RunRecord) -> tuple[Part, float] | None:
+    """The test part, else the validation part, and the top-1 accuracy on it; for multi-label sets,
+    the share of images with every label right."""
     parts = record.metrics.get("parts", record.metrics)
-    for part in ("test", "validation"):
+    for part in (Part.TEST, Part.VALIDATION):
         found = parts.get(part) if isinstance(parts, Mapping) else None
         if isinstance(found, Mapping) and found.get("top1") is not None:
             exact = found.get("exact")
-            return float(found["top1"] if exact is None else exact)
+            return part, float(found["top1"] if exact is None else exact)
     return None
 
 
@@ -239,6 +279,7 @@ def as_builtins(progress: StudyProgress) -> dict[str, Any]:
         "done": progress.done,
         "cells": progress.cells,
         "failed": list(progress.failed),
+        "parts": [part.value for part in progress.parts],
         "rows": [
             {
                 "variant": row.variant,

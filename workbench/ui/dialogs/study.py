@@ -24,7 +24,7 @@ from workbench.app.training.studies import NewStudy, study_task
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Spec, penalty_names
 from workbench.domain.recipes import PartialRecipe, value_of
-from workbench.domain.studies import Keys, Plan, SplitFractions, check_plan
+from workbench.domain.studies import HALVES, Keys, Plan, SplitFractions, check_plan
 from workbench.domain.text import mark, plural, tr
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
@@ -43,7 +43,8 @@ class StudyDialog(Dialog):
     """Choice of the variants, seeds and splits of a study; `plan` is set when it is accepted.
 
     The baseline has the keys in `base`, those set on the Train page. `specs` are the methods,
-    heads and penalties to choose from, `folds` the numbers of stored folds by their name.
+    heads and penalties to choose from, `folds` the numbers of stored folds by their name,
+    `published` the names of splits that were read from files.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class StudyDialog(Dialog):
         specs: Sequence[Spec],
         folds: Mapping[str, int] | None = None,
         parent: QWidget | None = None,
+        *,
+        published: Sequence[str] = (),
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("New study"))
@@ -63,8 +66,8 @@ class StudyDialog(Dialog):
         self.seeds.setRange(1, 100)
         self.seeds.setValue(5)
         self.seeds.setToolTip(tr("Each variant is trained once with each seed"))
-        self.split = QComboBox()
-        self._add_splits(folds or {})
+        self.split = self._make_split(folds or {}, published)
+        self.per_class = self._make_per_class()
         self.checkboxes: dict[str, tuple[QCheckBox, Keys]] = {}
         for spec in specs:
             value = str(value_of(base.with_defaults, spec.kind))
@@ -82,14 +85,31 @@ class StudyDialog(Dialog):
         self.split.currentIndexChanged.connect(self._show_count)
         self._show_count()
 
-    def _add_splits(self, folds: Mapping[str, int]) -> None:
-        self.split.addItem(tr("New split for each seed: 50 / 0 / 50"), (0.5, 0.0, 0.5))
-        self.split.addItem(tr("New split for each seed: 80 / 0 / 20"), (0.8, 0.0, 0.2))
-        self.split.addItem(tr("Current split of the project"), None)
+    def _make_per_class(self) -> QSpinBox:
+        box = QSpinBox()
+        box.setRange(1, 100_000)
+        box.setValue(30)
+        box.setSuffix(tr(" per class"))
+        box.setAccessibleName(tr("Training images per class"))
+        return box
+
+    def _make_split(self, folds: Mapping[str, int], published: Sequence[str]) -> QComboBox:
+        """The choice of the splits; the data of an entry are the keys of a plan."""
+        split = QComboBox()
+        split.addItem(tr("New split for each seed: 50 / 0 / 50"), {"split": HALVES})
+        fifths = SplitFractions(0.8, 0.0, 0.2)
+        split.addItem(tr("New split for each seed: 80 / 0 / 20"), {"split": fifths})
+        split.addItem(tr("Current split of the project"), {})
         for name, number in folds.items():
             text = tr("Each of the {count} folds {name}").format(count=number, name=name)
-            self.split.addItem(text, (name, number))
-        self.split.addItem(tr("Each of 5 new folds: 65 / 15 / 20"), ("5", 5))
+            split.addItem(text, {"folds": name, "count": number})
+        split.addItem(tr("Each of 5 new folds: 65 / 15 / 20"), {"folds": "5", "count": 5})
+        for name in published:
+            text = tr("Split {name}, from files").format(name=name)
+            split.addItem(text, {"published": name})
+        text = tr("Some images per class for training, for each seed; all others for testing")
+        split.addItem(text, {"per_class": 0})
+        return split
 
     def _add_variant(self, name: str, title: str, keys: Keys, tip: str) -> None:
         box = QCheckBox(tr(title))
@@ -103,6 +123,7 @@ class StudyDialog(Dialog):
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seeds"), self.seeds)
         form.addRow(tr("Split"), self.split)
+        form.addRow("", self.per_class)
         heading = QLabel(tr("Compare the settings of the Train page with these variants"))
         heading.setProperty("role", "heading")
         grid = QGridLayout()
@@ -137,10 +158,11 @@ class StudyDialog(Dialog):
     def folds(self) -> tuple[str, int]:
         """Return name and number of the selected folds; ("", 0) for another split."""
         chosen = self.split.currentData()
-        return (chosen[0], chosen[1]) if chosen and isinstance(chosen[0], str) else ("", 0)
+        return (chosen["folds"], chosen["count"]) if "folds" in chosen else ("", 0)
 
     def _show_count(self) -> None:
         variants = len(self.variants())
+        self.per_class.setEnabled("per_class" in self.split.currentData())
         _, folds = self.folds()
         self.seeds.setEnabled(not folds)
         seeds = folds or self.seeds.value()
@@ -157,19 +179,22 @@ class StudyDialog(Dialog):
                 trainings=plural(variants * seeds, "{n:,} training", "{n:,} trainings"),
             )
         )
-        self.start.setEnabled(variants > 1 or bool(folds))
+        chosen = self.split.currentData()
+        self.start.setEnabled(variants > 1 or bool({"folds", "per_class", "published"} & {*chosen}))
 
     def make(self) -> None:
         """Set `plan` and close; show why the plan is invalid if it is."""
         folds, _ = self.folds()
-        fractions = None if folds else self.split.currentData()
+        chosen = self.split.currentData()
         plan = Plan(
             name=self.name.text().strip() or tr("Study"),
             base=self._base.to_builtins(),
             variants=self.variants(),
             seeds=tuple(range(self.seeds.value())),
-            split=SplitFractions(*fractions) if fractions is not None else None,
+            split=chosen.get("split"),
             folds=folds,
+            per_class=self.per_class.value() if "per_class" in chosen else None,
+            published=chosen.get("published", ""),
         )
         try:
             self.plan = check_plan(plan)
@@ -209,7 +234,9 @@ class StudyStarter(QObject):
         with self._context.reporting_errors():
             known = fold_families(self._context.session)
             folds = {name: len(splits) for name, splits in known.items()}
-            self.dialog = StudyDialog(self._base(), specs, folds, self._page)
+            splits = self._context.session.splits.all()
+            read = [split.name for split in splits if split.plan is None]
+            self.dialog = StudyDialog(self._base(), specs, folds, self._page, published=read)
             self.dialog.accepted.connect(self._start_plan)
             self.dialog.open()
 

@@ -366,6 +366,8 @@ def _protocol_cells(score: ProtocolScore) -> tuple[FigureCell, ...]:
         names.append(tr("{side} px").format(side=protocol.test_resize))
     if protocol.test_mirror:
         names.append(tr("mirrored"))
+    if score.own:
+        names.append(tr("of this run"))
     return (
         "  ·  ".join(names),
         tr(score.part),

@@ -138,6 +138,10 @@ class StudySection(QWidget):
                 done=found.done,
             )
         ]
+        parts.append(tr(study.plan.protocol))
+        if found.parts:
+            names = " / ".join(tr(part) for part in found.parts)
+            parts.append(tr("accuracy on the {parts} part").format(parts=names))
         if failed := len(found.failed):
             parts.append(plural(failed, "{n:,} failed", "{n:,} failed"))
         self.progress.setText("  ·  ".join(parts))
