@@ -22,6 +22,7 @@ from workbench.domain.assessments import (
 )
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.relatedness import RelatednessRequest
+from workbench.domain.run_pairs import SeenImages
 from workbench.domain.runs import (
     SAMPLES_FILE,
     LabelList,
@@ -63,10 +64,11 @@ def test_starts_are_scored_and_the_result_is_restored_after_a_restart(small):
     assert own.scores.domain_similarity == pytest.approx(1.0)
     assert 0 < own.scores.h_score < 2
     assert outcome.value.assessment.held_out == "test"
-    # what a training from scratch reached is known, and its advice has values to set
-    assert random.fine_tuned_run == own.scratch_run == run
-    assert random.tuning_gap == pytest.approx(random.fine_tuned_top1 - random.scores.frozen_top1)
-    assert random.negative_transfer_gap is None
+    # what a training from scratch reached is known, but not what fine-tuning adds to it
+    assert (random.fine_tuned_run, random.tuned_run, own.scratch_run) == (run, "", "")
+    assert random.tuning_gap is random.negative_transfer_gap is None
+    (lacking,) = random.missing
+    assert (lacking.like, lacking.changes, lacking.again) == (run, {"frozen": "all"}, False)
     assert own.values["learning_rate"] > 0
     assert random.values == {}
 
@@ -81,44 +83,82 @@ def test_starts_are_scored_and_the_result_is_restored_after_a_restart(small):
 
 
 def record(id, start, top1, part="test", **fields):
+    images, status = fields.pop("images", 100), fields.pop("status", RunStatus.FINISHED)
+    version = fields.pop("version", "")
+    recipe = "".join(f"{key} = {value!r}\n" for key, value in fields.items())
     return RunRecord(
         id=id,
-        name=id,
-        status=fields.get("status", RunStatus.FINISHED),
+        name=f"run {id}",
+        status=status,
         target="category",
-        recipe_toml=f'backbone = "resnet18"\nstart = "{start}"\n',
+        recipe_toml=f'backbone = "resnet18"\nstart = "{start}"\n{recipe}',
         labels=RunLabels(LabelList("category", ("a", "b"), (0, 1))),
         created=0.0,
-        metrics={part: {"top1": top1}, "train": {"images": fields.get("images", 100)}},
+        metrics={part: {"top1": top1}, "train": {"images": images}},
+        version=version,
     )
 
 
-def test_scores_are_put_beside_the_newest_runs_that_fit():
+SCORES = StartScores(start="imagenet", backbone="resnet18", frozen_top1=0.6)
+FOUND = Assessment(
+    starts=(SCORES, StartScores(start="file:x", backbone="resnet18", unread="it is gone")),
+    train_images=100,
+    held_out_images=40,
+    held_out="test",
+    classes=2,
+    chance=0.5,
+)
+
+
+def test_gaps_compare_runs_that_differ_in_nothing_else():
+    plain = {"frozen": "none", "epochs": 20, "head": "linear"}
     runs = [
-        record("unfinished", "imagenet", 0.1, status=RunStatus.STOPPED),
-        record("other part", "imagenet", 0.2, part="validation"),
-        record("of a few images", "imagenet", 0.4, images=18),
-        record("tuned", "imagenet", 0.9, images=90),
-        record("older", "imagenet", 0.3),
-        record("scratch", "none", 0.95),
+        record("unfinished", "imagenet", 0.1, status=RunStatus.STOPPED, **plain),
+        record("other part", "imagenet", 0.2, part="validation", **plain),
+        record("of few images", "imagenet", 0.4, images=18, **plain),
+        record("one epoch", "imagenet", 0.7, **plain | {"epochs": 1}),
+        record("tuned", "imagenet", 0.9, **plain),
+        record("other head", "none", 0.2, **plain | {"head": "bilinear"}),
+        record("other labels", "none", 0.3, version="2", **plain),
+        record("scratch", "none", 0.95, **plain),
+        record("frozen", "imagenet", 0.8, **plain | {"frozen": "all"}),
     ]
-    scores = StartScores(start="imagenet", backbone="resnet18", frozen_top1=0.6)
-    found = Assessment(
-        starts=(scores, StartScores(start="file:x", backbone="resnet18", unread="it is gone")),
-        train_images=100,
-        held_out_images=40,
-        held_out="test",
-        classes=2,
-        chance=0.5,
-    )
-    one, unread = report_of("category", found, runs).starts
-    assert (one.fine_tuned_run, one.scratch_run) == ("tuned", "scratch")
-    assert one.tuning_gap == pytest.approx(0.3)
+    one, unread = report_of("category", FOUND, runs).starts
+    assert (one.fine_tuned_run, one.fine_tuned_top1) == ("one epoch", 0.7)
+    assert (one.tuned_run, one.frozen_run) == ("tuned", "frozen")
+    assert one.tuning_gap == pytest.approx(0.1)
+    assert (one.transfer_run, one.scratch_run) == ("tuned", "scratch")
     assert one.negative_transfer_gap == pytest.approx(0.05)  # the transfer did harm
-    assert one.reasons[0][0] == "row"
+    assert one.missing == ()
+    reasons = dict(one.reasons)
+    assert "fine-tuning adds 10.0% to the 80.0%" in reasons["row"]
+    assert "“run tuned” reaches 90.0%, “run frozen”" in reasons["tuning"]
+    assert "“run tuned” reaches 90.0%, “run scratch”" in reasons["harm"]
     assert (unread.tuning_gap, unread.values) == (None, {})
-    nothing = report_of("category", found, []).starts[0]
+    nothing = report_of("category", FOUND, []).starts[0]
     assert (nothing.tuning_gap, nothing.negative_transfer_gap) == (None, None)
+    assert nothing.missing == ()
+
+
+def test_the_runs_that_gaps_lack_are_named_and_no_others_are_compared():
+    plain = {"frozen": "fire5", "image_size": 96}
+    runs = [
+        record("tuned", "imagenet", 0.7, **plain),
+        record("scratch", "none", 0.9, **plain | {"image_size": 224}),
+        record("frozen", "imagenet", 0.8, **plain | {"frozen": "all", "image_size": 224}),
+    ]
+    one = report_of("category", FOUND, runs).starts[0]
+    assert (one.tuning_gap, one.negative_transfer_gap) == (None, None)
+    assert "fine-tuning" not in dict(one.reasons)["row"]
+    assert "no run differs from “run tuned”" in dict(one.reasons)["tuning"]
+    assert [(each.like, each.changes) for each in one.missing] == [
+        ("tuned", {"frozen": "all"}),
+        ("tuned", {"start": "none", "frozen": "none"}),
+    ]
+    then = report_of(
+        "category", FOUND, runs, lambda _: SeenImages("before"), SeenImages("now")
+    ).starts[0]
+    assert [each.again for each in then.missing] == [True, True]
 
 
 def test_an_assessment_that_is_stopped_leaves_nothing(small):

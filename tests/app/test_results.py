@@ -184,6 +184,10 @@ def test_pairs_of_single_and_joint_runs():
     pairs = single_pairs([joint, *others])
     assert [(pair.single.id, pair.together.id) for pair in pairs] == [("new", "J")]
     assert single_pairs(others) == []
+    (lacking,) = single_pairs([joint, record("head", frozen="fire5", head="bilinear")])
+    assert (lacking.single, lacking.missing.like) == (None, "J")
+    assert lacking.missing.keys(joint.recipe_toml, "J")["frozen"] == "fire5"
+    assert lacking.missing.keys(joint.recipe_toml, "J")["target"] == "category"
 
 
 def test_tables_as_csv(results):

@@ -128,13 +128,14 @@ def test_pairs_are_compared_in_the_columns_of_both_runs(qtbot, records):
     pairs = PairsTable()
     qtbot.addWidget(pairs)
     titles = [each.title for each in pairs.table.figures.columns]
-    assert titles == ["Backbone", "Frozen", "Alone", "With views", "Gain (points)"]
+    runs = ["With views", "Alone"]
+    assert titles == [*runs, "Backbone", "Frozen", "Alone", "With views", "Gain (points)"]
     _, joint, alone = records
     alone = replace(alone, metrics={"test": {"top1": 0.9}})
     pairs.show_pairs([SinglePair(alone, joint), SinglePair(joint, alone)])
     assert pairs.table.cells() == [
-        ["SqueezeNet 1.1", "none", "90.0 %", "100.0 %", "+10.0"],
-        ["SqueezeNet 1.1", "features.6", "100.0 %", "90.0 %", "−10.0"],
+        ["joint", "alone", "SqueezeNet 1.1", "none", "90.0 %", "100.0 %", "+10.0"],
+        ["alone", "joint", "SqueezeNet 1.1", "features.6", "100.0 %", "90.0 %", "−10.0"],
     ]
 
 
@@ -173,5 +174,5 @@ def test_one_entry_adds_a_column_to_every_output(qtbot, added, records, tmp_path
     pairs = PairsTable()
     qtbot.addWidget(pairs)
     pairs.show_pairs([SinglePair(records[2], records[1])])
-    assert pairs.table.figures.columns[2].title == "Letters"
-    assert pairs.table.cells()[0][2] == "5"
+    assert pairs.table.figures.columns[4].title == "Letters"
+    assert pairs.table.cells()[0][4] == "5"

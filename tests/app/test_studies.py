@@ -28,9 +28,10 @@ from workbench.app.training.studies import (
 from workbench.app.training.training import training_task
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.runs import SAMPLES_FILE, RunStatus, decode_samples
+from workbench.domain.runs import SAMPLES_FILE, RunStatus, decode_samples, encode_samples
 from workbench.domain.splits import Part, SplitPlan
 from workbench.domain.studies import parse_plan
+from workbench.files import read_recorded, write_recorded
 from workbench.storage.project import Project
 
 PLAN = {
@@ -79,6 +80,16 @@ def test_a_study_is_trained_cell_by_cell_and_resumes_after_a_restart(session):
         parts = [_parts(again, study.run_of(variant, seed)) for variant, seed in study.plan.cells]
         assert parts[0] == parts[1] != parts[2] == parts[3]
         assert set(parts[0].values()) == {"train", "test"}
+        # "pulled" differs in nothing but its own keys, until a run learns from other images
+        assert (found.differing, found.apart) == ({}, ())
+        path = again.store.runs_folder / study.run_of("pulled", 1) / SAMPLES_FILE
+        fewer = encode_samples(decode_samples(read_recorded(path))[1:])
+        write_recorded(path, fewer)
+        found = study_progress(again, study)
+        assert found.apart == (("pulled", 1),)
+        one = found.rows[1].values[0] - found.rows[0].values[0]
+        assert found.rows[1].difference.mean == pytest.approx(one)
+        assert as_builtins(found)["not_paired"] == [{"variant": "pulled", "seed": 1}]
     finally:
         again.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+from pathlib import Path
 
 import cv2
 import msgspec
@@ -22,6 +23,7 @@ from workbench.domain.assessments import (
     LayerScore,
     LayerScores,
     LayerStudy,
+    MissingRun,
     StartReport,
     StartScores,
     TransferReport,
@@ -226,6 +228,10 @@ def stored(tmp_path, qapp):
             fine_tuned_top1=0.9,
             tuning_gap=0.15,
             negative_transfer_gap=-0.05,
+            missing=(
+                MissingRun(like="a", changes={"frozen": "all"}),
+                MissingRun(like="a", changes={"start": "none", "frozen": "none"}, again=True),
+            ),
             values=values,
             reasons=(("learning_rate", Message("The start suits.")),),
         ),
@@ -284,10 +290,16 @@ def test_the_last_scores_are_shown_again_for_the_target(stored, capsys):
         *("imagenet", "vgg11", "1.5000", "-0.2500", "–", "–", "0.7500", "–", "0.1500", "-0.0500"),
     ]
     assert lines[4].split()[:3] == ["none", "vgg11", "0.5000"]
-    assert lines[5:] == [
+    train = "    workbench train Birds Birds.workbench/runs/a/recipe.toml"
+    assert [line.replace(f"{Path().resolve()}/", "") for line in lines[5:]] == [
         "",
         "imagenet",
         "  The start suits.",
+        "  Train it with:",
+        f"{train} --set=frozen=all",
+        "  Labels or split have changed; train both:",
+        train,
+        f"{train} --set=start=none --set=frozen=none",
         "    --set learning_rate=0.01",
         "    --set penalty=l2",
         "    --set options.l2.alpha=0.1",
@@ -305,6 +317,7 @@ def test_the_object_of_scores_has_every_start_with_its_advice(stored, capsys):
     assert (found["train_images"], found["held_out"], found["held_out_images"]) == (70, "test", 30)
     first, unread, last = found["starts"]
     assert (first["h_score"], first["fine_tuned_run"], first["fine_tuned_top1"]) == (1.5, "a", 0.9)
+    assert first["missing"][0] == {"like": "a", "changes": {"frozen": "all"}, "again": False}
     assert first["advice"]["reasons"] == {"learning_rate": "The start suits."}
     assert first["advice"]["values"]["penalty"] == "l2"
     assert unread["unread"] == "gone is missing."
@@ -371,9 +384,9 @@ def test_trained_candidates_are_voted_on_and_their_votes_shown(trained, capsys):
         "winner: frozen up to fire5; the candidates disagreed on 2 of 18 images"
     )
     assert [line.split() for line in lines[start + 8 :]] == [
-        ["learned", "top-1"],
-        ["category", "alone", "0.8333"],
-        ["with", "views", "0.9444"],
+        ["learned", "run", "top-1"],
+        ["category", "alone", "single", "0.8333"],
+        ["with", "views", "layers-5", "0.9444"],
     ]
 
 

@@ -166,12 +166,15 @@ def test_choices_keep_the_order_in_which_they_are_explained() -> None:
 
 def test_known_keys_of_a_stored_recipe_of_another_version_are_read() -> None:
     older = stored_recipe('backbone = "squeezenet1_1"\n', "Older")
-    assert older == StoredRecipe(backbone="squeezenet1_1")
+    known = {"values": {"backbone": "squeezenet1_1"}, "effective": frozenset({"backbone"})}
+    assert older == StoredRecipe(backbone="squeezenet1_1", **known)
     assert (older.start, older.frozen, older.seed) == ("", "", None)
     newer = (
         'backbone = "other"\nstart = "web"\nfrozen = "s1"\nseed = 7\nnew_key = 1\nepochs = "many"'
     )
-    assert stored_recipe(newer, "Newer") == StoredRecipe("other", "web", "s1", 7)
+    found = stored_recipe(newer, "Newer")
+    assert (found.backbone, found.start, found.frozen, found.seed) == ("other", "web", "s1", 7)
+    assert found.values["epochs"] == "many"
 
 
 def test_a_stored_recipe_that_is_no_toml_is_refused_with_the_name_of_its_run() -> None:

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QLabel
 from tests.fixtures.finished_runs import fill, make_run
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import TARGET_HEAD, Scope, load_results
-from workbench.app.results.run_comparison import PairOutcome, SinglePair
+from workbench.app.results.run_comparison import PairOutcome, SinglePair, single_pairs
+from workbench.domain.run_pairs import differences
 from workbench.domain.splits import Part
 from workbench.ui.pages.results.comparison import ComparisonSection, PairsTable
 from workbench.ui.pages.results.section import RunInScope
@@ -27,6 +28,7 @@ def section(qtbot, session):
         lambda *_: None,
         lambda run: load_results(session, run),
         lambda images: {image: f"{image}.png" for image in images},
+        differences,
     )
     qtbot.addWidget(made)
     return made
@@ -66,7 +68,8 @@ def test_the_better_run_is_named_if_the_difference_is_significant(
     compared, section, first, second, verdict
 ):
     compared(first, second, part=Part.TEST)
-    assert section.verdict.text() == verdict
+    same = "They have the same recipe and data."
+    assert section.verdict.text() == f"{verdict} {same}"
 
 
 def test_each_outcome_has_its_place_count_and_images(session, images, compared, section):
@@ -105,8 +108,9 @@ def test_images_of_one_run_alone_are_counted_as_left_out(session, images, compar
     assert "left out" not in section.verdict.text()
     section.set_runs([make_run(session.store, images[:-1], "without the last")])
     section.fill(shown)
-    assert section.verdict.text().endswith(
+    assert (
         "1 image is left out: it is not in both runs, or has another label there."
+        in section.verdict.text()
     )
     section.set_runs([make_run(session.store, images[:4], "without the test part")])
     section.fill(shown)
@@ -159,7 +163,8 @@ def test_pairs_show_the_gain_in_points_and_lead_to_their_runs(qtbot, session, im
     joint = make_run(session.store, images, "joint", wrong=[4], target="category+view")
     table.show_pairs([SinglePair(single, joint), SinglePair(replace(single, metrics={}), joint)])
     assert not table.isHidden()
-    assert [row[2:] for row in table.table.cells()] == [
+    assert [row[:2] for row in table.table.cells()] == [["joint", "single"]] * 2
+    assert [row[4:] for row in table.table.cells()] == [
         ["80.0 %", "96.7 %", "+16.7"],
         ["–", "96.7 %", ""],
     ]
@@ -167,3 +172,35 @@ def test_pairs_show_the_gain_in_points_and_lead_to_their_runs(qtbot, session, im
     assert picked == [("joint", "single")]
     table.show_pairs([])
     assert table.isHidden()
+
+
+def test_the_run_that_a_pair_lacks_is_named_and_can_be_trained(qtbot, session, images):
+    make_run(session.store, images, "alone", head="bilinear")  # differs in more than the target
+    make_run(session.store, images, "joint", target="category+view")
+    table, picked, missing = PairsTable(), [], []
+    qtbot.addWidget(table)
+    table.picked.connect(lambda *runs: picked.append(runs))
+    table.missing.connect(missing.append)
+    table.show_pairs(single_pairs(session.runs.all()))
+    assert table.table.cells()[0][:2] == ["joint", "missing"]
+    assert table.table.cells()[0][4:] == ["–", "100.0 %", ""]
+    table.table.picked.emit(0)
+    assert picked == [], "there is nothing to compare with"
+    assert not table.train.isHidden()
+    table.train.click()
+    assert [(each.like, each.changes) for each in missing] == [("joint", {"target": "category"})]
+    assert table.train.isHidden()
+    make_run(session.store, images, "like joint", tie=0.5)
+    make_run(session.store, images, "other split")
+    session.store.runs.update("other-split", split="another")
+    table.show_pairs(single_pairs(session.runs.all()))
+    assert table.table.cells()[0][:2] == ["joint", "like joint"]
+    assert table.train.isHidden()
+
+
+def test_the_keys_in_which_two_runs_differ_are_listed(session, images, compared, section):
+    shown = compared([], [4])
+    other = make_run(session.store, images, "three", head="bilinear", loss="focal", epochs=5)
+    section.set_runs([other])
+    section.fill(shown)
+    assert section.verdict.text().endswith("They differ in: head, epochs, loss.")

@@ -8,12 +8,25 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
 
 from tests.fixtures.page_host import PageHost
-from tests.fixtures.training_projects import small_project
-from workbench.domain.assessments import LAST_LAYER, LayerScore, LayerScores, LayerStudy
+from tests.fixtures.training_projects import FAST, small_project
+from workbench.app.jobs import run_here
+from workbench.app.training.preparing import missing_task, prepare
+from workbench.app.training.samples import seen_by
+from workbench.domain.assessments import (
+    LAST_LAYER,
+    LayerScore,
+    LayerScores,
+    LayerStudy,
+    MissingRun,
+)
 from workbench.domain.backbones import BACKBONES
+from workbench.domain.changes import Changes
+from workbench.domain.run_pairs import differences
+from workbench.domain.runs import RunStatus
 from workbench.ui.dialogs.layers import LayerChart
 from workbench.ui.pages.train.page import TrainPage
 from workbench.ui.parts.run_texts import percent
+from workbench.ui.parts.training_draft import train_missing
 
 WAIT = 180_000
 
@@ -154,3 +167,21 @@ def test_the_last_layer_is_a_point_of_the_starts_that_have_one(qtbot, first):
     assert chart.text_at(last) == f"imagenet, last layer: {percent(0.7)} with 1,000 features"
     drawn = chart.grab().toImage()
     assert drawn.pixelColor(last.toPoint()) == chart.colour(at)
+
+
+def test_runs_that_the_comparisons_lack_are_queued(qtbot, page):
+    session = page.context.session
+    like = prepare(session, {**FAST, "epochs": 1, "head": "linear"})
+    missing = MissingRun(like=like.id, changes={"frozen": "all"})
+    with qtbot.waitSignal(page.context.queue.changed, timeout=WAIT):
+        train_missing(page.context, missing)
+    made = next(run for run in session.runs.all() if run.id != like.id)
+    session.store.runs.update(made.id, status=RunStatus.PAUSED)  # nothing is to be trained here
+    seen = seen_by(session.runs_folder)
+    assert differences(session.runs.get(like.id), session.runs.get(made.id), seen) == ("frozen",)
+    image = session.store.images.ids()[0]
+    with session.store.edit("Remove"):
+        session.store.images.remove([int(image)])
+    session.announce(Changes(runs=frozenset({made.id})))
+    again = run_here(missing_task(session, missing))
+    assert [keys["frozen"] for keys in again.value] == ["none", "all"], "the data have changed"

@@ -19,6 +19,7 @@ from workbench.app.transfer.transferring import keep, transfer_request
 from workbench.domain.recipes import partial_recipe
 from workbench.domain.relatedness import SourceRelatedness
 from workbench.domain.reports import Progress
+from workbench.domain.run_pairs import unknown_images
 from workbench.domain.runs import RunStatus
 from workbench.domain.transfers import CandidateRun, Transfer
 from workbench.ui.dialogs.transfer import (
@@ -84,7 +85,7 @@ def request_(session, tmp_path):
 
 @pytest.fixture
 def vote(qtbot, host):
-    made = TransferVote(host.context.notify)
+    made = TransferVote(host.context.notify, unknown_images)
     qtbot.addWidget(made)
     return made
 
@@ -170,7 +171,7 @@ def test_the_outcome_reports_ties_and_the_run_without_views(vote, host, request_
     vote.show_transfer(transfer, runs_of(host))
     assert vote.outcome.text().startswith("Winner, drawn from a tie: frozen up to fire4.")
     assert vote.outcome.text().endswith(
-        "Top-1 is 80.0\u00a0% without views and 100.0\u00a0% with them."
+        "Top-1 is 80.0\u00a0% without views (“run2”) and 100.0\u00a0% with them."
     )
     run = with_changes(runs_of(host)["run2"], metrics={})
     vote.show_transfer(transfer, {**runs_of(host), "run2": run})

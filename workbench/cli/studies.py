@@ -10,6 +10,7 @@ import msgspec
 
 from workbench.app.session import Session
 from workbench.app.training.studies import (
+    StudyProgress,
     as_builtins,
     find_study,
     new_study,
@@ -103,6 +104,7 @@ def study_command(
         parts = " / ".join(part.value for part in found.parts)
         out.print(study.plan.protocol + (f"; accuracy on the {parts} part" if parts else ""))
         _print(out, found.rows, bool(study.plan.folds))
+        _print_differences(out, found)
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
 
@@ -215,6 +217,14 @@ def _print(out: Output, rows: list[Row], folds: bool) -> None:
             for row in rows
         ],
     )
+
+
+def _print_differences(out: Output, found: StudyProgress) -> None:
+    """Name what differs besides the plan's keys, and the runs that are not paired."""
+    for variant, keys in found.differing.items():
+        out.warn(f"{variant} also differs from the first variant in: {', '.join(keys)}")
+    for variant, number in found.apart:
+        out.warn(f"{variant}, {number}: learned from other images, not paired")
 
 
 def _percent(value: float | None) -> str:

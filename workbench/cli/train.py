@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -21,9 +23,10 @@ from workbench.cli.command import (
 )
 from workbench.cli.progress import carry_out, watch
 from workbench.cli.runs import print_run, run_with_scores, scores_of
+from workbench.domain.assessments import MissingRun
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import KeyValue, parse_recipe, with_setting
-from workbench.domain.runs import RunStatus
+from workbench.domain.runs import RECIPE_FILE, RunStatus
 from workbench.files import read_regular
 
 
@@ -113,6 +116,21 @@ def train_run(
     if session.runs.get(run_id).status is not RunStatus.FINISHED:
         out.exit_code = STOPPED
     return {}
+
+
+def print_missing(
+    out: Output, session: Session, project: Path, missing: Iterable[MissingRun]
+) -> None:
+    """Print the commands that train the runs that a comparison lacks."""
+    for one in missing:
+        recipe = str(session.runs_folder / one.like / RECIPE_FILE)
+        train = ["workbench", "train", str(project), recipe]
+        changes = [f"--set={key}={value}" for key, value in one.changes.items()]
+        out.print(
+            "  Labels or split have changed; train both:" if one.again else "  Train it with:"
+        )
+        for settings in ([], changes) if one.again else (changes,):
+            out.print(f"    {shlex.join([*train, *settings])}")
 
 
 def text_of(recipe: Path) -> str:

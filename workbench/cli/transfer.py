@@ -29,7 +29,7 @@ from workbench.cli.command import (
 )
 from workbench.cli.progress import CommandInterrupted, carry_out
 from workbench.cli.runs import run_with_scores, scores_of
-from workbench.cli.train import train_run
+from workbench.cli.train import print_missing, train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import Value
@@ -92,7 +92,7 @@ def transferability_command(
         else:
             chosen = starts or ("imagenet",)
             report = carry_out(assess_task(session, target, chosen, backbone, neighbours))
-        _print_scores(out, report)
+        _print_scores(out, session, project, report)
         return _as_json(report)
 
 
@@ -118,21 +118,19 @@ def _as_json(report: TransferReport) -> dict[str, Json]:
         "chance": found.chance,
         "starts": [
             as_json_values(one.scores)
-            | {
-                "fine_tuned_run": one.fine_tuned_run,
-                "fine_tuned_top1": one.fine_tuned_top1,
-                "tuning_gap": one.tuning_gap,
-                "scratch_run": one.scratch_run,
-                "scratch_top1": one.scratch_top1,
-                "negative_transfer_gap": one.negative_transfer_gap,
-                "advice": {"values": one.values, "reasons": dict(one.reasons)},
-            }
+            | {"fine_tuned_run": one.fine_tuned_run, "fine_tuned_top1": one.fine_tuned_top1}
+            | {"tuned_run": one.tuned_run, "frozen_run": one.frozen_run}
+            | {"tuning_gap": one.tuning_gap, "transfer_run": one.transfer_run}
+            | {"scratch_run": one.scratch_run, "scratch_top1": one.scratch_top1}
+            | {"negative_transfer_gap": one.negative_transfer_gap}
+            | {"missing": [as_json_values(run) for run in one.missing]}
+            | {"advice": {"values": one.values, "reasons": dict(one.reasons)}}
             for one in report.starts
         ],
     }
 
 
-def _print_scores(out: Output, report: TransferReport) -> None:
+def _print_scores(out: Output, session: Session, project: Path, report: TransferReport) -> None:
     found = report.assessment
     out.print(
         f"{found.train_images} training images of {found.classes} classes; accuracy on "
@@ -147,6 +145,7 @@ def _print_scores(out: Output, report: TransferReport) -> None:
         out.print(f"\n{one.scores.start}")
         for _, reason in one.reasons:
             out.print(f"  {reason}")
+        print_missing(out, session, project, one.missing)
         for setting in settings_of(one.values):
             out.print(f"    --set {shlex.quote(setting)}")
 
@@ -435,9 +434,11 @@ def _print_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> 
         f"{transfer.disputed} of {image_count(transfer.voted)}"
     )
     if "views" in result:
-        alone, along = (_top1(result["views"][key]) for key in ("without", "with"))
+        alone, along = (result["views"][key] for key in ("without", "with"))
+        views = [("category alone", alone["run"], _top1(alone))]
+        views.append(("with views", along["run"], _top1(along)))
         out.print("")
-        out.table(("learned", "top-1"), [("category alone", alone), ("with views", along)])
+        out.table(("learned", "run", "top-1"), views)
 
 
 def _top1(one: Mapping[str, Any]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workbench.domain.recipes import KeyValue
+from workbench.domain.recipes import KeyValue, PartialRecipe, check_keys, parse_recipe
 from workbench.domain.text import Message
 
 REQUEST_FILE = "order.json"
@@ -80,21 +80,44 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     chance: float
 
 
-class StartReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores of a start and the results of runs trained from it on the same held-out part.
+class MissingRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a comparison lacks: that of `like` (an id) with `changes` to its recipe.
 
-    tuning_gap: accuracy gained by fine-tuning over frozen features. negative_transfer_gap: error
-    with transfer minus error without; None without such a run. `values` are the recommended recipe
-    keys for a training from this start, `reasons` their reasons.
+    `again` is true if the data have changed since, so that both have to be trained to compare them.
+    """
+
+    like: str
+    changes: dict[str, KeyValue]
+    again: bool = False
+
+    def keys(self, recipe_toml: str, name: str) -> PartialRecipe:
+        """The recipe keys of the run, from the recipe of `like`. Raises ValueRefused, with the
+        `name` of that run, if its recipe is of another version."""
+        return parse_recipe(recipe_toml, name) | check_keys(self.changes)
+
+
+class StartReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of a start, and the results of runs trained from it, on the same held-out part.
+
+    fine_tuned_run: the newest fine-tuned run from this start, "" without one. tuning_gap: accuracy
+    gained by fine-tuning `tuned_run` over training only the head in `frozen_run`, the same run but
+    for its frozen stages. negative_transfer_gap: error of `transfer_run` minus that of
+    `scratch_run`, the same run from random weights. Both are None without such runs; `missing` are
+    the runs to train for them. `values` are the recommended recipe keys for a training from this
+    start, `reasons` their reasons.
     """
 
     scores: StartScores
     fine_tuned_run: str = ""
     fine_tuned_top1: float | None = None
+    tuned_run: str = ""
+    frozen_run: str = ""
     tuning_gap: float | None = None
+    transfer_run: str = ""
     scratch_run: str = ""
     scratch_top1: float | None = None
     negative_transfer_gap: float | None = None
+    missing: tuple[MissingRun, ...] = ()
     values: dict[str, KeyValue] = {}
     reasons: tuple[tuple[str, Message], ...] = ()
 

@@ -343,27 +343,74 @@ class StoredRecipe:
     """Values of a stored run's recipe, unchecked: "" or None for keys that it lacks.
 
     Runs of other versions may lack keys, have unknown ones, or name a backbone or start that this
-    version does not know; they are listed and compared all the same. Use `complete` for a recipe to
-    train with.
+    version does not know; they are listed and compared all the same. `values` has all keys, those
+    of tables dotted, and `effective` names those that affect the training. Use `complete` for a
+    recipe to train with.
     """
 
     backbone: str = ""
     start: str = ""
     frozen: str = ""
     seed: int | None = None
+    head: str = ""
+    method: str = ""
+    penalty: str = ""
+    image_size: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    effective: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=1024)
 def stored_recipe(text: str, name: str) -> StoredRecipe:
     """Read a run's recipe from its TOML. Raises ValueRefused, with `name`, if it is not TOML."""
     found = parse_toml(text, name)
-    seed = found.get("seed")
+
+    def number(key: str) -> int | None:
+        return value if isinstance(value := found.get(key), int) else None
+
     return StoredRecipe(
         backbone=str(found.get("backbone", "")),
         start=str(found.get("start", "")),
         frozen=str(found.get("frozen", "")),
-        seed=seed if isinstance(seed, int) else None,
+        seed=number("seed"),
+        head=str(found.get("head", "")),
+        method=str(found.get("method", "")),
+        penalty=str(found.get("penalty", "")),
+        image_size=number("image_size"),
+        values=_dotted(found),
+        effective=frozenset(key for key in _dotted(found) if _has_effect(key, found)),
     )
+
+
+_EFFECTIVE: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "focal_gamma": lambda recipe: recipe.get("loss") == "focal",
+    "mix_alpha": lambda recipe: recipe.get("mix") != "none",
+    "step_epochs": lambda recipe: recipe.get("schedule") == "step",
+    "step_factor": lambda recipe: recipe.get("schedule") == "step",
+    "momentum": lambda recipe: recipe.get("optimizer") != "adamw",
+    "projection": lambda recipe: recipe.get("penalty") != "none",
+    "view_weight": lambda recipe: recipe.get("target") == JOINT,
+    "tie": lambda recipe: recipe.get("target") == JOINT,
+}  # when a key has an effect; keys that are not listed always have one
+
+
+def _has_effect(key: str, recipe: Mapping[str, Any]) -> bool:
+    """Whether a dotted key affects the training: no other key switches it off, and options belong
+    to the method, the head or a penalty of the recipe."""
+    table, _, rest = key.partition(".")
+    if table == "options":
+        used = {recipe.get("method"), recipe.get("head")}
+        return rest.partition(".")[0] in used.union(str(recipe.get("penalty", "")).split("+"))
+    return key not in _EFFECTIVE or _EFFECTIVE[key](recipe)
+
+
+def _dotted(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The keys of a recipe as in TOML, with those of tables dotted: `options.delta.images`."""
+    found: dict[str, Any] = {}
+    for key, value in recipe.items():
+        inner = isinstance(value, Mapping)
+        found |= _dotted(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
 
 
 class _Setting(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -265,15 +265,19 @@ def compare(
     plan: Plan,
     values: Mapping[tuple[str, int], float],
     seconds: Mapping[tuple[str, int], float] | None = None,
+    apart: Collection[tuple[str, int]] = (),
 ) -> list[Row]:
-    """A row per variant from the accuracy (and time) of every finished cell."""
+    """A row per variant from the accuracy (and time) of every finished cell.
+
+    Cells in `apart` are not paired with the baseline: they learned from other images.
+    """
     first = next(iter(plan.variants))
     took = seconds or {}
     rows = []
     for variant in plan.variants:
         own = {seed: values[variant, seed] for seed in plan.seeds if (variant, seed) in values}
-        pairs = [own[seed] - values[first, seed] for seed in own if (first, seed) in values]
-        pairs = [] if variant == first else pairs
+        paired = [s for s in own if (first, s) in values and (variant, s) not in apart]
+        pairs = [own[seed] - values[first, seed] for seed in paired if variant != first]
         times = [took[variant, seed] for seed in own if (variant, seed) in took]
         rows.append(
             Row(

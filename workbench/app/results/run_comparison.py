@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
+from workbench.domain.assessments import MissingRun
 from workbench.domain.metrics import mcnemar
 from workbench.domain.predictions import PredictionTable
-from workbench.domain.recipes import JOINT, StoredRecipe
+from workbench.domain.recipes import JOINT, JOINT_SETS, KeyValue
+from workbench.domain.run_pairs import (
+    Seen,
+    differ_only_in,
+    unknown_images,
+)
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import Part
 
 IntArray = NDArray[np.int64]
-_Same = tuple[str, str, str, int | None]  # what the runs of a pair share
 
 
 class PairOutcome(StrEnum):
@@ -98,28 +103,36 @@ def _label_names(results: RunResults) -> NDArray[np.str_]:
 
 @dataclass(frozen=True)
 class SinglePair:
-    """A run that learned category and view together, and one that learned category alone with the
-    same backbone, start, frozen stage and seed."""
+    """A run that learned category and view together, and one that learned category alone; they
+    differ in nothing else. `single` is None if there is no such run: `missing` is what it would
+    be."""
 
-    single: RunRecord
+    single: RunRecord | None
     together: RunRecord
+    missing: MissingRun | None = None
 
 
-def single_pairs(records: Sequence[RunRecord]) -> list[SinglePair]:
-    """The newest pair of finished runs per backbone, start, frozen stage and seed.
+VIEW_KEYS = ("target",)  # in which the runs of a pair differ
 
-    `records` are ordered from newest to oldest.
+
+def single_pairs(records: Sequence[RunRecord], seen: Seen = unknown_images) -> list[SinglePair]:
+    """The finished runs on category and view, each with the newest on category alone that differs
+    in nothing else.
+
+    `records` are ordered from newest to oldest, as are the pairs; of joint runs with the same
+    partner only the newest is listed.
     """
-    newest: dict[tuple[str, _Same], RunRecord] = {}
-    for record in records:
-        if record.status is RunStatus.FINISHED and record.target in ("category", JOINT):
-            newest.setdefault((record.target, _same(record.recipe)), record)
-    return [
-        SinglePair(newest["category", key], record)
-        for (target, key), record in newest.items()
-        if target == JOINT and ("category", key) in newest
-    ]
-
-
-def _same(recipe: StoredRecipe) -> _Same:
-    return recipe.backbone, recipe.start, recipe.frozen, recipe.seed
+    done = [record for record in records if record.status is RunStatus.FINISHED]
+    alone = [record for record in done if record.target == JOINT_SETS[0]]
+    pairs: list[SinglePair] = []
+    taken: set[str] = set()
+    for together in (record for record in done if record.target == JOINT):
+        alike = (one for one in alone if differ_only_in(together, one, VIEW_KEYS, seen))
+        single = next(alike, None)
+        if single is None:
+            change: dict[str, KeyValue] = {"target": JOINT_SETS[0]}
+            pairs.append(SinglePair(None, together, MissingRun(like=together.id, changes=change)))
+        elif single.id not in taken:
+            taken.add(single.id)
+            pairs.append(SinglePair(single, together))
+    return pairs

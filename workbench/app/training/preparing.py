@@ -17,11 +17,12 @@ from workbench.app.session import Session
 from workbench.app.training.choices import check_choices, chosen, specs
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.leakage import leaks_note, open_leaks
-from workbench.app.training.samples import SampleSet, collect, undetected_images
+from workbench.app.training.samples import SampleSet, collect, seen_by, undetected_images
 from workbench.app.training.splitting import draw, put_splits
 from workbench.app.training.starts import put_start, start_of, whole_start
 from workbench.app.versions import draft_for_run, version_of_run
 from workbench.domain.advice import TWICE, DataFacts, advise
+from workbench.domain.assessments import MissingRun
 from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop
@@ -33,11 +34,13 @@ from workbench.domain.recipes import (
     UncheckedKeys,
     check_keys,
     label_sets_of,
+    parse_recipe,
     target_of,
     to_toml,
     whole,
 )
 from workbench.domain.reports import Note, encode_report
+from workbench.domain.run_pairs import seen_images
 from workbench.domain.runs import (
     LABELS_FILE,
     RECIPE_FILE,
@@ -254,6 +257,29 @@ def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.Q
     store.runs.create(record)
     project.announce(Changes(runs=frozenset({record.id})))
     return record
+
+
+def missing_task(session: Session, missing: MissingRun) -> Task[list[PartialRecipe]]:
+    """A job that ends Done(recipe keys) of the runs to train for a comparison: the missing one, and
+    before it the other one if labels or split have changed since.
+
+    Raises KnownError if the other run does not exist, ValueRefused if its recipe cannot be used.
+    """
+    session.check_writable()
+    like = session.store.runs.get(missing.like)
+    keys = missing.keys(like.recipe_toml, like.name)
+    folder, seen = session.store.folder, seen_by(session.store.runs_folder)
+
+    def work() -> Steps[list[PartialRecipe]]:
+        before = seen(like)
+        yield None
+        with Project.reading(folder) as store:
+            found = collect(store, like.target)
+        now = seen_images(found.samples, found.labels)
+        same = before is None or before.target == now.target
+        return [keys] if same else [parse_recipe(like.recipe_toml, like.name), keys]
+
+    return Task(Message("Prepare a run like {run}", run=like.name), work, kind="prepare")
 
 
 def check(

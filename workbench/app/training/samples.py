@@ -1,10 +1,15 @@
-"""Samples of a run: labelled images or crops of the project, and the lists of labels in use."""
+"""Samples of a run: labelled images or crops of the project, and the lists of labels in use; and
+what runs learned from."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +19,18 @@ from workbench.domain.errors import KnownError
 from workbench.domain.images import ImageFile, ImageFilter
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.recipes import JOINT, LARGEST_RATIO
-from workbench.domain.runs import LabelList, RunLabels, Sample
+from workbench.domain.run_pairs import Seen, SeenImages, seen_images
+from workbench.domain.runs import (
+    SAMPLES_FILE,
+    LabelList,
+    RunLabels,
+    RunRecord,
+    Sample,
+    decode_samples,
+)
 from workbench.domain.splits import DEFAULT_SPLIT, Part
 from workbench.domain.text import mark
+from workbench.files import DamagedFile, read_recorded
 from workbench.storage.project import Project
 
 
@@ -239,3 +253,24 @@ def side_and_cut(sizes: NDArray[np.int64]) -> tuple[int, float]:
     longer, shorter = sizes.max(axis=1), sizes.min(axis=1)
     cut = 1 - LARGEST_RATIO * shorter / np.maximum(longer, 1)
     return int(np.median(shorter)), round(float(cut.clip(0, 1).mean()), 4)
+
+
+def seen_by(runs_folder: Path) -> Seen:
+    """What runs learned from, by the samples in their folders; None for runs without them."""
+
+    def seen(record: RunRecord) -> SeenImages | None:
+        path = runs_folder / record.id / SAMPLES_FILE
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError:
+            return None
+        return _seen(path, changed, record.labels)
+
+    return seen
+
+
+@lru_cache(maxsize=256)
+def _seen(path: Path, _changed: int, labels: RunLabels) -> SeenImages | None:
+    with contextlib.suppress(OSError, DamagedFile, msgspec.DecodeError, IndexError):
+        return seen_images(decode_samples(read_recorded(path)), labels)
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -15,10 +15,12 @@ from PySide6.QtCore import QObject, Signal
 from workbench.app.jobs import Done, Failed, Job, Outcome, Steps, Task, run_to_end, when_done
 from workbench.app.session import Session
 from workbench.app.training.preparing import PreparedRun, check, prepare, prepare_task
+from workbench.app.training.samples import seen_by
 from workbench.app.training.splitting import Drawn, draw_folds, fold_families, put_splits
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import label_sets_of
+from workbench.domain.run_pairs import Seen, data_differences, recipe_differences
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import PARTS, Part, SplitPlan, StoredSplit
 from workbench.domain.studies import ClassPlan, Keys, Plan, Row, Study, compare
@@ -33,13 +35,18 @@ class StudyProgress:
     """Progress of a study: finished cells, all cells, and the table so far.
 
     `parts` are those on which the finished runs were scored: one, unless some have no test images.
+    `failed` are the ids of failed runs. `differing` has, by variant, the recipe keys besides those
+    of the plan in which its runs differ from those of the first variant; `apart` the cells whose
+    runs learned from other images, which are not paired.
     """
 
     done: int
     cells: int
     rows: list[Row]
-    failed: tuple[str, ...] = ()  # ids of failed runs
+    failed: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    differing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    apart: tuple[tuple[str, int], ...] = ()
 
 
 def new_study(session: Session, plan: Plan) -> Study:
@@ -241,9 +248,39 @@ def study_progress(session: Session, study: Study) -> StudyProgress:
             parts.add(score[0])
             values[variant, seed] = score[1]
             seconds[variant, seed] = sum(epoch.seconds for epoch in session.store.runs.epochs(run))
-    rows = compare(study.plan, values, seconds)
-    scored = tuple(part for part in PARTS if part in parts)
-    return StudyProgress(len(values), len(study.plan.cells), rows, tuple(failed), scored)
+    seen = seen_by(session.store.runs_folder)
+    differing, apart = _compared(study, {cell: known[study.run_of(*cell)] for cell in values}, seen)
+    rows = compare(study.plan, values, seconds, apart)
+    return StudyProgress(
+        len(values),
+        len(study.plan.cells),
+        rows,
+        tuple(failed),
+        tuple(part for part in PARTS if part in parts),
+        differing,
+        tuple(apart),
+    )
+
+
+def _compared(
+    study: Study, runs: Mapping[tuple[str, int], RunRecord], seen: Seen
+) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, int]]]:
+    """What `StudyProgress` has as `differing` and `apart`, from the finished runs by cell."""
+    variants = study.plan.variants
+    first = next(iter(variants))
+    differing: dict[str, dict[str, None]] = {}
+    apart = []
+    for (variant, seed), run in runs.items():
+        baseline = runs.get((first, seed))
+        if variant == first or baseline is None:
+            continue
+        meant = {*variants[first], *variants[variant]}
+        keys = recipe_differences(baseline, run)
+        more = [key for key in keys if key.partition(".")[0] not in meant]
+        differing.setdefault(variant, {}).update(dict.fromkeys(more))
+        if data_differences(baseline, run, seen):
+            apart.append((variant, seed))
+    return {variant: tuple(keys) for variant, keys in differing.items() if keys}, apart
 
 
 def _score(record: RunRecord) -> tuple[Part, float] | None:
@@ -280,6 +317,8 @@ def as_builtins(progress: StudyProgress) -> dict[str, Any]:
         "cells": progress.cells,
         "failed": list(progress.failed),
         "parts": [part.value for part in progress.parts],
+        "differing": {variant: list(keys) for variant, keys in progress.differing.items()},
+        "not_paired": [{"variant": variant, "seed": seed} for variant, seed in progress.apart],
         "rows": [
             {
                 "variant": row.variant,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -13,7 +15,7 @@ from workbench.app.learner import run_request
 from workbench.app.session import Session
 from workbench.app.training.data_facts import facts_of
 from workbench.app.training.preparing import as_if_split
-from workbench.app.training.samples import SampleSet, collect
+from workbench.app.training.samples import SampleSet, collect, seen_by
 from workbench.app.transfer.sources import one_label
 from workbench.app.weights import fetch, weights_path
 from workbench.domain.advice import Advice, TransferFacts, advise, advise_transfer
@@ -22,6 +24,7 @@ from workbench.domain.assessments import (
     AssessmentRequest,
     LayersRequest,
     LayerStudy,
+    MissingRun,
     StartReport,
     StartRequest,
     StartScores,
@@ -31,6 +34,13 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError, ValueRefused, parsing
 from workbench.domain.recipes import STARTS
 from workbench.domain.reports import Assessed, Layered
+from workbench.domain.run_pairs import (
+    Seen,
+    SeenImages,
+    differ_only_in,
+    seen_images,
+    unknown_images,
+)
 from workbench.domain.runs import (
     MODEL_FILE,
     SAMPLES_FILE,
@@ -69,6 +79,7 @@ def assess_task(
     advised = advise(facts_of(session.store, target)).values.with_defaults.backbone
     requests = [start_request(session, start, name or advised) for start in starts]
     runs, folder, place = session.store.runs.all(), session.store.folder, session.store.runs_folder
+    seen = seen_by(place)
 
     def work() -> Steps[TransferReport]:
         with Project.reading(folder) as store:
@@ -81,7 +92,9 @@ def assess_task(
         )
         files = {SAMPLES_FILE: encode_samples(list(found.samples))}
         answer = yield from run_request("assess", request, files, place, Assessed)
-        return report_of(target, answer.assessment, runs)
+        return report_of(
+            target, answer.assessment, runs, seen, seen_images(found.samples, found.labels)
+        )
 
     def keep(report: TransferReport) -> None:
         _remember(session, report)
@@ -151,61 +164,163 @@ def with_weights(start: StartRequest) -> Steps[StartRequest]:
     return msgspec.structs.replace(start, weights=str(path))
 
 
-def report_of(target: str, found: Assessment, runs: Sequence[RunRecord]) -> TransferReport:
+def report_of(
+    target: str,
+    found: Assessment,
+    runs: Sequence[RunRecord],
+    seen: Seen = unknown_images,
+    now: SeenImages | None = None,
+) -> TransferReport:
     """An assessment with results of finished runs of the target and a recommendation for each
-    start."""
-    reports = tuple(_start_report(target, scores, found, runs) for scores in found.starts)
+    start. `runs` are ordered from newest to oldest; `now` is what a new run would learn from."""
+    usable = [run for run in runs if _fits(run, target, found)]
+    reports = tuple(_start_report(scores, found, usable, seen, now) for scores in found.starts)
     return TransferReport(target=target, made=time.time(), assessment=found, starts=reports)
 
 
+def _fits(run: RunRecord, target: str, found: Assessment) -> bool:
+    """Whether a run is scored on the held-out part of the assessment, and trained on a similar
+    number of images."""
+    scored = run.status is RunStatus.FINISHED and found.held_out in run.metrics
+    return run.target == target and scored and _similar_size(run, found.train_images)
+
+
 def _start_report(
-    target: str, scores: StartScores, found: Assessment, runs: Sequence[RunRecord]
+    scores: StartScores,
+    found: Assessment,
+    runs: Sequence[RunRecord],
+    seen: Seen,
+    now: SeenImages | None,
 ) -> StartReport:
     if scores.frozen_top1 is None:
         return StartReport(scores=scores)
-    tuned = _newest(runs, target, scores.backbone, scores.start, found)
-    scratch = _newest(runs, target, scores.backbone, "none", found)
-    tuned_top1 = None if tuned is None else _top1(tuned, found.held_out)
-    scratch_top1 = None if scratch is None else _top1(scratch, found.held_out)
-    frozen = scores.frozen_top1
-    both = tuned_top1 is not None and scratch_top1 is not None and scores.start != "none"
-    advice = Advice(reasons={"row": RANDOM_WEIGHTS})
-    if scores.start != "none":
-        size = (found.train_images, found.classes)
-        advice = advise_transfer(
-            TransferFacts(scores.backbone, *size, frozen, found.chance, tuned_top1)
-        )
+
+    own = [run for run in runs if (run.recipe.backbone, run.recipe.start) == _start_of(scores)]
+    tuned = [run for run in own if run.recipe.frozen != ALL]
+    part = found.held_out
+    gap = _pair(tuned, own, TUNING, seen)
+    harm = _pair(tuned, runs, HARM, seen) if scores.start != "none" else None
+    advice = _advice(scores, found, gap)
+    lacking = [pair for pair in (gap, harm) if pair and pair.other is None]
     return StartReport(
         scores=scores,
-        fine_tuned_run=tuned.id if tuned else "",
-        fine_tuned_top1=tuned_top1,
-        tuning_gap=None if tuned_top1 is None else tuning_gap(frozen, tuned_top1),
-        scratch_run=scratch.id if scratch else "",
-        scratch_top1=scratch_top1,
-        negative_transfer_gap=(
-            negative_transfer_gap(tuned_top1, scratch_top1)
-            if both and tuned_top1 is not None and scratch_top1 is not None
-            else None
-        ),
+        fine_tuned_run=tuned[0].id if tuned else "",
+        fine_tuned_top1=_top1(tuned[0], part) if tuned else None,
+        missing=tuple(pair.missing(seen, now) for pair in lacking),
         values=advice.values.to_builtins(),
-        reasons=tuple(advice.reasons.items()),
+        reasons=(*advice.reasons.items(), *_notes(gap, part), *_notes(harm, part)),
+        **_tuning(gap, part),
+        **_harm(harm, part),
     )
 
 
-def _newest(
-    runs: Sequence[RunRecord], target: str, name: str, start: str, found: Assessment
-) -> RunRecord | None:
-    """The newest finished run with this target, backbone and start that is comparable.
+def _tuning(pair: _Pair | None, part: str) -> dict[str, Any]:
+    """The fields of a report for what fine-tuning adds."""
+    if pair is None or pair.other is None:
+        return {}
+    gap = tuning_gap(_top1(pair.other, part), _top1(pair.run, part))
+    return {"tuned_run": pair.run.id, "frozen_run": pair.other.id, "tuning_gap": gap}
 
-    It is scored on the held-out part of the assessment and trained on a similar number of images.
-    """
+
+def _harm(pair: _Pair | None, part: str) -> dict[str, Any]:
+    """The fields of a report for what the start weights contribute."""
+    if pair is None or pair.other is None:
+        return {}
+    scratch = _top1(pair.other, part)
+    return {
+        "transfer_run": pair.run.id,
+        "scratch_run": pair.other.id,
+        "scratch_top1": scratch,
+        "negative_transfer_gap": negative_transfer_gap(_top1(pair.run, part), scratch),
+    }
+
+
+def _start_of(scores: StartScores) -> tuple[str, str]:
+    return scores.backbone, scores.start
+
+
+def _advice(scores: StartScores, found: Assessment, gap: _Pair | None) -> Advice:
+    """The recommendation for a start; if two runs show what fine-tuning adds, they decide."""
+    if scores.start == "none" or scores.frozen_top1 is None:
+        return Advice(reasons={"row": RANDOM_WEIGHTS})
+    frozen, tuned = scores.frozen_top1, None
+    if gap is not None and gap.other is not None:
+        frozen, tuned = _top1(gap.other, found.held_out), _top1(gap.run, found.held_out)
+    size = (found.train_images, found.classes)
+    return advise_transfer(TransferFacts(scores.backbone, *size, frozen, found.chance, tuned))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What two runs are compared for: the keys in which they may differ, the values of these keys
+    in the second one, and texts with and without a pair."""
+
+    name: str
+    changes: Mapping[str, str]
+    found: str
+    missing: str
+
+
+ALL = "all"  # of the recipe key frozen: only the head is trained
+TUNING = _Comparison(
+    "tuning",
+    {"frozen": ALL},
+    mark(
+        "Fine-tuning: “{run}” reaches {top1:.1%}, “{other}”, which differs only in frozen, "
+        "{other_top1:.1%}."
+    ),
+    mark("The gain of fine-tuning is unknown: no run differs from “{run}” only in frozen = all."),
+)
+HARM = _Comparison(
+    "harm",
+    {"start": "none", "frozen": "none"},
+    mark(
+        "Transfer: “{run}” reaches {top1:.1%}, “{other}”, the same from random weights, "
+        "{other_top1:.1%}."
+    ),
+    mark(
+        "The harm of this start is unknown: no run is the same as “{run}” but from random weights."
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A run, and one that differs from it in nothing but what is compared; None if missing."""
+
+    kind: _Comparison
+    run: RunRecord
+    other: RunRecord | None
+
+    def missing(self, seen: Seen, now: SeenImages | None) -> MissingRun:
+        """The run that the pair lacks; `now` is what a new run would learn from."""
+        images = seen(self.run)
+        again = images is not None and now is not None and images.target != now.target
+        return MissingRun(like=self.run.id, changes=dict(self.kind.changes), again=again)
+
+
+def _pair(
+    runs: Sequence[RunRecord], others: Sequence[RunRecord], kind: _Comparison, seen: Seen
+) -> _Pair | None:
+    """The newest pair; without one, the newest of `runs`; None without runs."""
     for run in runs:
-        recipe = run.recipe
-        fits = (run.target, recipe.backbone, recipe.start) == (target, name, start)
-        scored = run.status is RunStatus.FINISHED and found.held_out in run.metrics
-        if fits and scored and _similar_size(run, found.train_images):
-            return run
-    return None
+        for other in others:
+            recipe = {key: getattr(other.recipe, key) for key in kind.changes}
+            if recipe == kind.changes and differ_only_in(run, other, kind.changes.keys(), seen):
+                return _Pair(kind, run, other)
+    return _Pair(kind, runs[0], None) if runs else None
+
+
+def _notes(pair: _Pair | None, part: str) -> list[tuple[str, Message]]:
+    """Which runs were compared, or which one is missing."""
+    if pair is None:
+        return []
+    kind, run, other = pair.kind, pair.run, pair.other
+    if other is None:
+        return [(kind.name, Message(kind.missing, run=run.name))]
+    values = {"run": run.name, "other": other.name}
+    top1, other_top1 = _top1(run, part), _top1(other, part)
+    return [(kind.name, Message(kind.found, top1=top1, other_top1=other_top1, **values))]
 
 
 def _similar_size(run: RunRecord, images: int) -> bool:

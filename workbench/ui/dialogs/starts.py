@@ -29,7 +29,7 @@ from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.run_texts import START_TITLES, percent, start_text, when
-from workbench.ui.parts.training_draft import TrainingModel
+from workbench.ui.parts.training_draft import TrainingModel, train_missing
 
 COLUMNS = 2  # of checkboxes
 
@@ -86,9 +86,14 @@ class StartsDialog(Dialog):
                 ),
                 Column(tr("Fine-tuned"), "share", tr("Accuracy of a finished run from this start")),
                 Column(
+                    tr("Tuning"),
+                    "figure",
+                    tr("Points that a run gains over the same one with all stages frozen"),
+                ),
+                Column(
                     tr("Harm"),
                     "figure",
-                    tr("Negative transfer: error with this start minus error without, in points"),
+                    tr("Points of error that a run has more than the same one from random weights"),
                 ),
             )
         )
@@ -110,6 +115,9 @@ class StartsDialog(Dialog):
         self.layers = QPushButton(tr("By depth…"))
         self.layers.setToolTip(tr("Accuracy at each stage of this start"))
         self.layers.clicked.connect(self.show_layers)
+        self.missing = QPushButton(tr("Train missing runs"))
+        self.missing.setToolTip(tr("Train what “Tuning” and “Harm” compare a run with"))
+        self.missing.clicked.connect(self._train_missing)
         self.use = QPushButton(tr("Use this start and its settings"))
         self.use.setProperty("primary", True)
         self.use.clicked.connect(self._use_current)
@@ -128,6 +136,7 @@ class StartsDialog(Dialog):
         below = QHBoxLayout()
         below.setSpacing(8)
         below.addStretch(1)
+        below.addWidget(self.missing)
         below.addWidget(self.layers)
         below.addWidget(self.use)
         below.addWidget(close)
@@ -193,7 +202,7 @@ class StartsDialog(Dialog):
         )
 
     def _cells(self, one: StartReport) -> tuple[FigureCell, ...]:
-        scores, gap = one.scores, one.negative_transfer_gap
+        scores = one.scores
         name = self._titles.get(scores.start, start_text(scores.start))
         known = BACKBONES.get(scores.backbone)
         return (
@@ -205,7 +214,7 @@ class StartsDialog(Dialog):
             figure(scores.nce, 3),
             figure(scores.domain_similarity, 3),
             one.fine_tuned_top1,
-            figure(None if gap is None else 100 * gap, 1, signed=True),
+            *map(_points, (one.tuning_gap, one.negative_transfer_gap)),
         )
 
     def current(self) -> StartReport | None:
@@ -218,6 +227,7 @@ class StartsDialog(Dialog):
         one = self.current()
         for button in (self.use, self.layers):
             button.setEnabled(one is not None and not one.scores.unread)
+        self.missing.setVisible(one is not None and bool(one.missing))
         if one is None:
             self.reasons.clear()
             return
@@ -237,6 +247,13 @@ class StartsDialog(Dialog):
             start = {"backbone": one.scores.backbone, "start": one.scores.start}
             self.start_chosen.emit({**start, **one.values})
             self.accept()
+
+    def _train_missing(self) -> None:
+        """Queue the runs that the comparisons of the current start lack."""
+        one = self.current()
+        for missing in one.missing if one is not None else ():
+            train_missing(self._context, missing)
+        self.missing.hide()
 
     def show_layers(self) -> None:
         """Open the plot of accuracy by depth of the current start."""
@@ -266,6 +283,11 @@ def open_starts(context: Context, model: TrainingModel, page: QWidget) -> Starts
     dialog.start_chosen.connect(model.set_values)
     dialog.open()
     return dialog
+
+
+def _points(share: float | None) -> FigureCell:
+    """A difference of shares in points."""
+    return figure(None if share is None else 100 * share, 1, signed=True)
 
 
 def _formatted(value: Any) -> str:

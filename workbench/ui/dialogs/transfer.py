@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.app.training.samples import seen_by
 from workbench.app.transfer import transferring
 from workbench.app.transfer.transfer_queue import TransferQueue
 from workbench.app.transfer.transfer_runs import TransferStage
@@ -21,6 +22,7 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import PartialRecipe
 from workbench.domain.reports import Report
+from workbench.domain.run_pairs import Seen, differences
 from workbench.domain.runs import RunRecord, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import plural, tr
@@ -133,8 +135,9 @@ class TransferVote(QWidget):
 
     run_chosen = Signal(str)
 
-    def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
+    def __init__(self, notify: Notify, seen: Seen, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._seen = seen
         self._transfer: Transfer | None = None
         self.table = self._make_table()
         self.table.picked.connect(self._choose_run)
@@ -226,14 +229,20 @@ class TransferVote(QWidget):
         )
         sentences = [first.format(stage=transfer.winner), second]
         without, with_views = runs.get(transfer.single), runs.get(transfer.winner_run)
-        if without is not None and held_out(without) is not None:
-            third = tr("Top-1 is {without} without views and {with_views} with them.")
-            sentences.append(
-                third.format(
-                    without=percent(held_out(without)), with_views=percent(held_out(with_views))
-                )
-            )
+        if without is not None and with_views is not None and held_out(without) is not None:
+            sentences += self._without_views(without, with_views)
         return " ".join(sentences)
+
+    def _without_views(self, without: RunRecord, with_views: RunRecord) -> list[str]:
+        """The winner beside the same run without views, and in what else they differ."""
+        text = tr("Top-1 is {without} without views (“{single}”) and {with_views} with them.")
+        scores = percent(held_out(without)), percent(held_out(with_views))
+        sentences = [text.format(without=scores[0], single=without.name, with_views=scores[1])]
+        found = differences(with_views, without, self._seen)
+        if more := [key for key in found if key != "target"]:
+            also = tr("They also differ in: {keys}.")
+            sentences.append(also.format(keys=", ".join(more)))
+        return sentences
 
     def _choose_run(self, row: int) -> None:
         candidates = self._transfer.candidates if self._transfer is not None else ()
@@ -273,7 +282,7 @@ class TransferDialog(Dialog):
         label_set = transferring.transfer_request(context.session, keys, ()).label_set
         self.sources = TransferSources(context, label_set)
         self.stages = TransferStages()
-        self.vote = TransferVote(context.notify)
+        self.vote = TransferVote(context.notify, seen_by(context.session.runs_folder))
         self._make_choices()
         self._lay_out()
         self._connect()

@@ -8,13 +8,14 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from workbench.app.jobs import Done, Failed, Job, Outcome, Task
-from workbench.app.training.preparing import PreparedRun, prepare_task
+from workbench.app.training.preparing import PreparedRun, missing_task, prepare_task
 from workbench.app.training.recipe_draft import Draft
 from workbench.app.training.targets import Target as Choice
 from workbench.app.training.targets import first_target, start_runs, targets
 from workbench.app.training.training import facts, trial_task
 from workbench.app.weights import weights_path, weights_task
 from workbench.domain.advice import NO_ADVICE, DataFacts, advise
+from workbench.domain.assessments import MissingRun
 from workbench.domain.backbones import BACKBONES
 from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused
@@ -244,3 +245,21 @@ class TrainingModel(QObject):
         }
         with self._context.reporting_errors():
             actions[action](run_id)
+
+
+def train_missing(context: Context, missing: MissingRun) -> None:
+    """Prepare and queue the run that a comparison lacks, and before it the other one if labels or
+    split have changed since; or show why that is not possible."""
+    session = context.session
+
+    def enqueue(made: PreparedRun) -> None:
+        context.queue.enqueue(made.id)
+        context.notify(tr("Queued: {run}").format(run=session.runs.get(made.id).name), "info")
+
+    def prepare(recipes: list[PartialRecipe]) -> None:
+        for keys in recipes:
+            with context.reporting_errors():
+                session.start(prepare_task(session, keys), done=enqueue)
+
+    with context.reporting_errors():
+        session.start(missing_task(session, missing), done=prepare)

@@ -40,23 +40,30 @@ from workbench.ui.parts.run_texts import figure_cell, figure_column
 
 Load = Callable[[str], RunResults]
 Paths = Callable[[Sequence[int]], dict[int, str]]
+Differences = Callable[[RunRecord, RunRecord], Sequence[str]]
 SIGNIFICANT = 0.05  # p below which a difference is called significant
 
 
 class ComparisonSection(ResultSection):
     """The contingency table of two runs.
 
-    `load` returns the results of a run, `paths` the files of images. `other_chosen(id)` is emitted
-    when another run to compare with is selected.
+    `load` returns the results of a run, `paths` the files of images, `differences` the keys in
+    which two runs differ. `other_chosen(id)` is emitted when another run to compare with is
+    selected.
     """
 
     other_chosen = Signal(str)
 
     def __init__(
-        self, notify: Notify, load: Load, paths: Paths, parent: QWidget | None = None
+        self,
+        notify: Notify,
+        load: Load,
+        paths: Paths,
+        differences: Differences,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(notify, parent)
-        self._load, self._paths = load, paths
+        self._load, self._paths, self._differences = load, paths, differences
         self._comparison: RunComparison | None = None
         self.other = QComboBox()
         self.other.setMinimumContentsLength(18)
@@ -166,6 +173,11 @@ class ComparisonSection(ResultSection):
                     "{n:,} images are left out: not in both runs, or with another label there.",
                 )
             )
+        keys = ", ".join(self._differences(made.first.record, made.second.record))
+        if keys:
+            parts.append(tr("They differ in: {keys}.").format(keys=keys))
+        else:
+            parts.append(tr("They have the same recipe and data."))
         return " ".join(parts)
 
     def _title(self, outcome: PairOutcome) -> str:
@@ -207,20 +219,28 @@ class ComparisonSection(ResultSection):
 
 
 class PairsTable(QWidget):
-    """Pairs of runs with and without views; hidden if there are none.
+    """Runs on category and view, each with the run on category alone that differs in nothing else;
+    hidden if there are none.
 
-    `picked(together, single)` is emitted to compare the two runs of a row, by their ids.
+    `picked(together, single)` is emitted to compare the two runs of a row, by their ids, and
+    `missing(run)` with the MissingRun that is to be trained.
     """
 
     picked = Signal(str, str)
+    missing = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pairs: tuple[SinglePair, ...] = ()
         heading = QLabel(tr("Category alone and together with view"))
         heading.setProperty("role", "heading")
+        self.train = QPushButton(tr("Train the missing run"))
+        self.train.setToolTip(tr("Train the run on category alone that differs in nothing else"))
+        self.train.clicked.connect(self._train)
         self.table = FigureTable(
             (
+                Column(tr("With views", "run")),
+                Column(tr("Alone", "run")),
                 *map(figure_column, run_columns(RunOutput.PAIRS)),
                 Column(tr("Alone"), "share", tr("Test top-1 of the run on category alone")),
                 Column(tr("With views"), "share", tr("Test top-1 of the run on category and view")),
@@ -228,9 +248,13 @@ class PairsTable(QWidget):
             )
         )
         self.table.picked.connect(self._picked)
+        self.table.selectionModel().currentRowChanged.connect(lambda *_: self._show_button())
+        top = QHBoxLayout()
+        top.addWidget(heading, 1)
+        top.addWidget(self.train)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(heading)
+        column.addLayout(top)
         column.addWidget(self.table, 1)
         self.hide()
 
@@ -239,17 +263,39 @@ class PairsTable(QWidget):
         self._pairs = tuple(pairs)
         self.table.set_rows([_cells(pair) for pair in pairs])
         self.setVisible(bool(pairs))
+        self._show_button()
+
+    def _current(self) -> SinglePair | None:
+        """The selected pair, else the only one."""
+        at = self.table.source_row(self.table.currentIndex())
+        if len(self._pairs) == 1:
+            return self._pairs[0]
+        return self._pairs[at] if 0 <= at < len(self._pairs) else None
+
+    def _show_button(self) -> None:
+        pair = self._current()
+        self.train.setVisible(pair is not None and pair.missing is not None)
+
+    def _train(self) -> None:
+        pair = self._current()
+        if pair is not None and pair.missing is not None:
+            self.missing.emit(pair.missing)
+            self.train.hide()
 
     def _picked(self, row: int) -> None:
         pair = self._pairs[row]
-        self.picked.emit(pair.together.id, pair.single.id)
+        if pair.single is not None:
+            self.picked.emit(pair.together.id, pair.single.id)
 
 
 def _cells(pair: SinglePair) -> tuple[FigureCell, ...]:
     both = [figure_cell(column, pair.together) for column in run_columns(RunOutput.PAIRS)]
-    alone, together = top1(pair.single), top1(pair.together)
+    together = top1(pair.together)
+    alone = top1(pair.single) if pair.single is not None else None
+    name = pair.single.name if pair.single is not None else tr("missing")
     gain = None if alone is None or together is None else 100 * (together - alone)
-    return (*both, alone, together, figure(gain, 1, signed=True))
+    points = figure(gain, 1, signed=True)
+    return (pair.together.name, name, *both, alone, together, points)
 
 
 class ProtocolsSection(ResultSection):

@@ -10,13 +10,17 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.results.run_comparison import SinglePair, single_pairs
+from workbench.app.training.samples import seen_by
+from workbench.domain.assessments import MissingRun
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
+from workbench.domain.run_pairs import differences
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.text import mark, tr
 from workbench.ui.look.markup import plain_text
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import RunInScope
+from workbench.ui.parts.training_draft import train_missing
 
 CACHED = 3  # runs whose predictions stay in memory
 
@@ -98,7 +102,15 @@ class ResultsModel(QObject):
 
     def pairs(self, records: Sequence[RunRecord]) -> list[SinglePair]:
         """Pairs of runs with and without views (see `single_pairs`)."""
-        return single_pairs(records)
+        return single_pairs(records, seen_by(self._context.session.runs_folder))
+
+    def differences(self, first: RunRecord, second: RunRecord) -> tuple[str, ...]:
+        """The recipe keys and data in which two runs differ."""
+        return differences(first, second, seen_by(self._context.session.runs_folder))
+
+    def train_missing(self, missing: MissingRun) -> None:
+        """Train the run that a pair lacks."""
+        train_missing(self._context, missing)
 
     def paths(self, images: Sequence[int]) -> dict[int, str]:
         """The paths of image files by image id."""

@@ -48,7 +48,9 @@ class ResultsPage(Page):
         self.views = ViewsSection(context.notify)
         self.pairs = PairsTable()
         self.views.below.addWidget(self.pairs)
-        self.comparison = ComparisonSection(context.notify, self.model.results, self.model.paths)
+        self.comparison = ComparisonSection(
+            context.notify, self.model.results, self.model.paths, self.model.differences
+        )
         self.protocols = ProtocolsSection(context)
         self.curves = CurveGroup(context.notify)
         self.studies = StudySection(context)
@@ -145,6 +147,7 @@ class ResultsPage(Page):
         for section in self.sections:
             section.rows_requested.connect(self.images.show_rows)
         self.pairs.picked.connect(self.compare)
+        self.pairs.missing.connect(self.model.train_missing)
         self.studies.run_requested.connect(lambda run: self.opened(run=run))
         self.studies.switch.toggled.connect(lambda _: self._reload())
 

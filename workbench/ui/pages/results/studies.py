@@ -128,7 +128,8 @@ class StudySection(QWidget):
             return
         found = self._standing = study_progress(self._context.session, study)
         self.table.set_rows([_cells(row) for row in found.rows])
-        self.each.setText("\n".join(_each(row, bool(study.plan.folds)) for row in found.rows))
+        lines = [_each(row, bool(study.plan.folds)) for row in found.rows]
+        self.each.setText("\n".join([*lines, *_differences(found)]))
         running = self.queue.running(study.id)
         parts = [
             plural(
@@ -200,6 +201,17 @@ def _each(row: Row, folds: bool) -> str:
         for number, value in sorted(row.values.items())
     )
     return "  ·  ".join([row.variant, *shown])
+
+
+def _differences(found: StudyProgress) -> list[str]:
+    """What differs besides the keys of the plan, and the runs that are not paired."""
+    also = tr("{variant} also differs from the first variant in: {keys}")
+    lines = [
+        also.format(variant=variant, keys=", ".join(keys))
+        for variant, keys in found.differing.items()
+    ]
+    other = tr("{variant}, {number}: learned from other images and is not paired")
+    return lines + [other.format(variant=name, number=number) for name, number in found.apart]
 
 
 def _cells(row: Row) -> tuple[FigureCell, ...]:
