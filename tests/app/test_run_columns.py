@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import time
 from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMenu
 
 from tests.fixtures.finished_runs import fill, make_run
 from workbench.app.results.run_columns import RUN_COLUMNS, RunColumn, RunOutput
@@ -18,9 +21,13 @@ from workbench.storage.project import Project
 from workbench.ui.pages.results.comparison import PairsTable
 from workbench.ui.pages.results.runs_table import RunsTable
 
-HEADS = ["Run", "Target", "Backbone", "Start", "Test top-1", "Epochs", "Date", "Status"]
-WIDTHS = [136, 128, 120, 92, 64, 152, 96]  # pixels of all columns but the first
+USUAL = [
+    *("Run", "Target", "Backbone", "Head", "Method", "Penalty", "Frozen", "Start", "Images"),
+    *("Test top-1", "Epochs", "Time", "Memory", "Date", "Status"),
+]
+OPTIONAL = ["Image size", "Seed", "GPU memory", "Split", "Created", "Validation top-1", "Version"]
 CREATED = 1.7e9
+METRICS = {"validation": {"top1": 0.75}, "train": {"images": 7}}
 
 
 def local(seconds: float) -> str:
@@ -35,7 +42,7 @@ def records(tmp_path, qapp):
     make_run(store, images, "alone", wrong=[4, 5, 14], frozen="features.6")
     make_run(store, images, "joint", target=JOINT, start="file:/weights/cub.pth")
     make_run(store, images, "broken", status="failed")
-    store.runs.update("alone", finished=CREATED + 7200, metrics={"validation": {"top1": 0.75}})
+    store.runs.update("alone", finished=CREATED + 7200, metrics=METRICS)
     store.runs.update("broken", metrics={}, recipe_toml='backbone = "other"\n')
     made = store.runs.all()
     store.close()
@@ -50,68 +57,166 @@ def table(qtbot, records):
     return made
 
 
-def rows(records):
-    both = "category + view"
+def rows():
+    """The cells of the usual columns."""
+    both, same = "category + view", ["SqueezeNet 1.1", "linear", "fine-tune", "none"]
     when = local(CREATED + 2), local(CREATED + 1), local(CREATED + 7200)
+    tail, end = ["3", "0:03", "–"], (when[2], "finished")
     return [
-        ["broken", "category", "other", "", "–", "3", when[0], "failed"],
-        ["joint", both, "SqueezeNet 1.1", "cub.pth", "100.0 %", "3", when[1], "finished"],
-        ["alone", "category", "SqueezeNet 1.1", "imagenet", "–", "3", when[2], "finished"],
+        ["broken", "category", "other", *[""] * 5, "–", "–", *tail, when[0], "failed"],
+        ["joint", both, *same, "none", "cub.pth", "–", "100.0 %", *tail, when[1], "finished"],
+        [
+            "alone",
+            "category",
+            *same,
+            "features.6",
+            "imagenet",
+            "7",
+            "–",
+            *tail,
+            when[2],
+            "finished",
+        ],
     ]
 
 
-def test_the_window_shows_its_columns_with_their_widths(table, records):
-    assert [each.title for each in table.figures.columns] == HEADS
-    assert table.cells() == rows(records)
-    assert [table.columnWidth(at) for at in range(1, 8)] == WIDTHS
-    model = table.figures
-    tips = [
-        model.headerData(at, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
-        for at in range(8)
-    ]
-    assert tips == ["Tick several runs to compare their curves", *[None] * 7]
-    sides = [model.index(0, at).data(Qt.ItemDataRole.TextAlignmentRole) for at in range(8)]
-    right = [bool(side & Qt.AlignmentFlag.AlignRight) for side in sides]
-    assert [at for at in range(8) if right[at]] == [4, 5]
+def titles(table):
+    """The titles of the columns shown."""
+    columns = enumerate(table.figures.columns)
+    return [column.title for at, column in columns if not table.isColumnHidden(at)]
 
 
-def test_a_narrow_window_leaves_out_the_start_and_then_the_epochs(table):
-    hidden = {}
+def cells(table):
+    """The cells of the columns shown."""
+    shown = [at for at in range(len(table.figures.columns)) if not table.isColumnHidden(at)]
+    return [[row[at] for at in shown] for row in table.cells()]
+
+
+def place(table, title):
+    return [column.title for column in table.figures.columns].index(title)
+
+
+def test_the_window_shows_the_usual_columns_if_there_is_room(table):
+    table.resize(1600, 300)
     table.show()
-    for width in (1000, 999, 880, 879):
+    assert titles(table) == USUAL
+    assert cells(table) == rows()
+    assert {column.title for column in table.figures.columns} == {*USUAL, *OPTIONAL}
+    model = table.figures
+    right = Qt.AlignmentFlag.AlignRight
+    sides = [
+        model.index(0, place(table, title)).data(Qt.ItemDataRole.TextAlignmentRole)
+        for title in ("Head", "Images", "Test top-1", "Time", "Memory")
+    ]
+    assert [bool(side & right) for side in sides] == [False, True, True, True, True]
+
+
+def test_a_narrow_window_leaves_out_what_the_names_of_runs_tell(table):
+    table.show()
+    left_out = {}
+    for width in (1479, 1299, 1079):
         table.resize(width, 300)
-        hidden[width] = [HEADS[at] for at in range(8) if table.isColumnHidden(at)]
-    assert hidden == {1000: [], 999: ["Start"], 880: ["Start"], 879: ["Start", "Epochs"]}
+        left_out[width] = [title for title in USUAL if title not in titles(table)]
+        assert table.columnWidth(place(table, "Run")) >= 180
+    assert left_out[1479] == ["Target", "Start", "Epochs"]
+    assert left_out[1299] == ["Target", "Start", "Images", "Epochs", "Memory"]
+    assert left_out[1079] == ["Target", "Start", "Images", "Epochs", "Memory", "Date"]
+
+
+@pytest.mark.qt_log_ignore("does not support grabbing the keyboard", extend=True)
+def test_chosen_columns_stay_whatever_the_width(table):
+    table.resize(700, 300)
+    table.show()
+    before = titles(table)
+    table.choose_columns()
+    (menu,) = table.findChildren(QMenu)
+    actions = {action.text(): action for action in menu.actions()}
+    assert not actions["Run"].isEnabled()
+    assert not actions["Reset columns"].isEnabled()
+    assert [title for title in before if actions[title].isChecked()] == before
+    assert not actions["Seed"].isChecked()
+    actions["Seed"].trigger()
+    menu.close()
+    assert set(titles(table)) == {*before, "Seed"}
+    table.resize(500, 300)
+    assert set(titles(table)) == {*before, "Seed"}
+    assert table.columnWidth(place(table, "Run")) >= 180, "the table scrolls"
+    table.set_chosen(["seed", "of another version"])
+    assert titles(table) == ["Run", "Seed"]
+    table.set_order("seed", True)
+    assert table.order() == ("seed", True)
+    table.set_order("of another version", False)
+    assert table.order() == ("seed", True)
+    table.set_chosen(None)
+    assert "Seed" not in titles(table)
 
 
 def test_moments_are_sorted_as_moments_and_a_status_has_its_reason(table):
-    table.sortByColumn(6, Qt.SortOrder.DescendingOrder)
+    date, status = place(table, "Date"), place(table, "Status")
+    table.sortByColumn(date, Qt.SortOrder.DescendingOrder)
     assert [row[0] for row in table.cells()] == ["alone", "broken", "joint"]
     model = table.figures
-    tips = [model.index(0, at).data(Qt.ItemDataRole.ToolTipRole) for at in (6, 7)]
+    tips = [model.index(0, each).data(Qt.ItemDataRole.ToolTipRole) for each in (date, status)]
     assert tips == [local(CREATED + 2), "The memory of the device is full."]
-    assert model.index(1, 7).data(Qt.ItemDataRole.ToolTipRole) == "finished"
-    icons = [not model.index(0, at).data(Qt.ItemDataRole.DecorationRole) for at in range(8)]
-    assert icons == [True] * 7 + [False]
+    assert model.index(1, status).data(Qt.ItemDataRole.ToolTipRole) == "finished"
+    columns = range(len(model.columns))
+    icons = [each for each in columns if model.index(0, each).data(Qt.ItemDataRole.DecorationRole)]
+    assert icons == [status]
 
 
-def test_the_file_has_the_columns_of_the_window_behind_the_id(table, records):
-    table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
-    of_name = {row[0]: row for row in rows(records)}
-    lines = [["id", *HEADS, "Version"]]
-    lines += [[name, *of_name[name], ""] for name in sorted(of_name)]
-    assert table.csv() == "".join(",".join(line) + "\n" for line in lines)
+def test_times_and_memory_are_sorted_as_numbers(qtbot, records):
+    table = RunsTable()
+    qtbot.addWidget(table)
+    slow = replace(records[0], seconds=3700.0, memory=900_000_000)
+    quick = replace(records[1], seconds=59.6, memory=12_340_000_000)
+    table.set_records([slow, quick, replace(records[2], seconds=0.0)])
+    time_at, memory_at = place(table, "Time"), place(table, "Memory")
+    table.sortByColumn(time_at, Qt.SortOrder.AscendingOrder)
+    assert [(row[0], row[time_at], row[memory_at]) for row in table.cells()] == [
+        ("alone", "–", "–"),
+        ("joint", "1:00", "12.3 GB"),
+        ("broken", "1:01:40", "900 MB"),
+    ]
+    table.sortByColumn(memory_at, Qt.SortOrder.DescendingOrder)
+    assert [row[0] for row in table.cells()] == ["joint", "broken", "alone"]
+
+
+def test_the_file_has_all_columns_behind_the_id(table):
+    found = list(csv.DictReader(io.StringIO(table.csv())))
+    assert next(iter(found[0])) == "id"
+    assert {*found[0]} == {"id", *USUAL, *OPTIONAL}
+    of_name = {row[0]: row for row in rows()}
+    for row in found:
+        assert [row[title] for title in USUAL] == of_name[row["id"]]
+
+
+def printed(capsys, *words):
+    assert run(["runs", *words]) == 0
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_the_command_prints_its_columns_in_their_order(records, tmp_path, capsys):
-    assert run(["runs", str(tmp_path / "birds")]) == 0
-    made = [local(CREATED + at) for at in (2, 1, 0)]
-    assert capsys.readouterr().out.splitlines() == [
-        "run     name    target         status    made              validation    test",
-        f"broken  broken  category       failed    {made[0]}           –       –",
-        f"joint   joint   category+view  finished  {made[1]}           –  1.0000",
-        f"alone   alone   category       finished  {made[2]}      0.7500       –",
+    first, *lines = printed(capsys, str(tmp_path / "birds"))
+    assert first == [
+        *("run", "name", "target", "status", "made", "validation", "test", "backbone", "head"),
+        *("method", "penalty", "frozen", "images", "seconds", "memory"),
     ]
+    assert lines[2] == [
+        *("alone", "alone", "category", "finished", *local(CREATED).split(), "0.7500", "–"),
+        *("squeezenet1_1", "linear", "fine-tune", "none", "features.6", "7", "3", "–"),
+    ]
+
+
+def test_the_command_prints_the_columns_that_are_chosen(records, tmp_path, capsys):
+    project = str(tmp_path / "birds")
+    lines = printed(capsys, project, "--columns", "name, seed,size")
+    assert lines[:2] == [["name", "seed", "size"], ["broken", "–", "–"]]
+    assert lines[3] == ["alone", "0", "224"]
+    assert {"device_memory", "split"} <= {*printed(capsys, project, "--columns", "all")[0]}
+    assert run(["runs", project, "--columns", "name,speed"]) == 2
+    error = capsys.readouterr().err
+    assert "speed" in error
+    assert "all, or some of: run, name" in error
 
 
 def test_the_object_of_a_run_has_its_keys_in_their_order(records, tmp_path, capsys):
@@ -119,9 +224,12 @@ def test_the_object_of_a_run_has_its_keys_in_their_order(records, tmp_path, caps
     found = json.loads(capsys.readouterr().out)["runs"]
     first = {"run": "broken", "name": "broken", "status": "failed", "target": "category"}
     first |= {"epochs": 3, "message": "The memory of the device is full."}
-    first |= {"version": "", "split": "", "parts": {}}
+    first |= {"version": "", "backbone": "other", "head": "", "method": "", "penalty": ""}
+    first |= {"frozen": "", "start": "", "images": None, "size": None, "seed": None, "test": None}
+    first |= {"seconds": 3.0, "memory": None, "device_memory": None, "when": CREATED + 2}
+    first |= {"split": "", "made": CREATED + 2, "validation": None, "parts": {}}
     assert list(found[0].items()) == list(first.items())
-    assert found[2]["parts"] == {"validation": {"top1": 0.75}}
+    assert found[2]["parts"]["validation"] == {"top1": 0.75}
 
 
 def test_pairs_are_compared_in_the_columns_of_both_runs(qtbot, records):
@@ -159,9 +267,9 @@ def test_one_entry_adds_a_column_to_every_output(qtbot, added, records, tmp_path
     table = RunsTable()
     qtbot.addWidget(table)
     table.set_records(records)
-    assert [each.title for each in table.figures.columns] == [*HEADS, "Letters"]
-    assert [row[8] for row in table.cells()] == ["6", "5", "5"]
-    assert table.columnWidth(8) == 50
+    letters = place(table, "Letters")
+    assert [row[letters] for row in table.cells()] == ["6", "5", "5"]
+    assert table.columnWidth(letters) == 50
     assert [line.rsplit(",")[-1] for line in table.csv().splitlines()] == ["Letters", *"655"]
 
     assert run(["runs", str(tmp_path / "birds")]) == 0

@@ -3,7 +3,7 @@
 import dataclasses
 
 from workbench.domain.recipes import JOINT, Recipe, to_toml
-from workbench.domain.run_pairs import differ_only_in, differences, seen_images
+from workbench.domain.run_pairs import automatic_name, differ_only_in, differences, seen_images
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, RunStatus, Sample
 
 LABELS = LabelList("category", ("owl", "puffin"), (0, 1))
@@ -89,3 +89,35 @@ def test_images_boxes_parts_and_labels_are_what_a_run_saw():
     views = seen_images([sample("x", view=0), sample("y", 1), sample("v", -1, view=1)], joint)
     assert seen.same(views), "a view adds nothing to what is known of the category"
     assert not views.same(seen_images([sample("x", view=1), sample("y", 1)], joint))
+
+
+def named(record, *others):
+    return automatic_name(record, others)
+
+
+def test_names_have_what_differs_from_the_other_runs():
+    first = record()
+    assert named(first) == "category 1: SqueezeNet 1.1"
+    known = dataclasses.replace(first, name="category 1: SqueezeNet 1.1")
+    assert named(record(), known) == "category 2: SqueezeNet 1.1"
+    head = dataclasses.replace(record(head="bilinear"), name="bilinear")
+    assert named(head, known) == "category 2: SqueezeNet 1.1, bilinear head"
+    tuned = record(method="at-cnn", start="file:/weights/cub.pth", frozen="fire5", seed=3)
+    assert named(tuned, known, head) == (
+        "category 3: SqueezeNet 1.1, at-cnn, linear head, frozen up to fire5, from cub.pth"
+    )
+    assert named(record(image_size=96, epochs=1, batch=8), known) == (
+        "category 2: SqueezeNet 1.1, 96 px, 1 epoch, batch 8"
+    )
+    options = record(penalty="l2", options={"l2": {"alpha": 0.1}})
+    assert named(options, known) == "category 2: SqueezeNet 1.1, l2, alpha 0.1"
+    assert named(record("view"), known) == "view 1: SqueezeNet 1.1", "another target"
+    other = record(backbone="resnet18", epochs=3)
+    assert named(other, known) == "category 2: ResNet-18", "the backbone tells it"
+    split = named(record(split="B"), dataclasses.replace(known, split="A"))
+    assert split == "category 2: SqueezeNet 1.1, split B"
+
+
+def test_names_are_not_given_twice():
+    taken = dataclasses.replace(record(), name="category 2: SqueezeNet 1.1")
+    assert named(record(), taken) == "category 3: SqueezeNet 1.1"

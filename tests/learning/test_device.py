@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import pytest
@@ -41,3 +42,13 @@ def test_free_memory_stays_within_the_limit_of_the_container(
 def test_the_peak_is_counted_in_bytes() -> None:
     if choose_device().kind == "cpu":
         assert peak_memory(choose_device()) > 20_000_000
+
+
+PEAK = "from workbench.learning.networks.device import peak_resident; print(peak_resident())"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a child inherits the peak")
+def test_the_peak_is_that_of_this_process_and_not_of_the_one_that_started_it() -> None:
+    ours = b"x" * 1_500_000_000
+    child = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, check=True)
+    assert 20_000_000 < int(child.stdout) < len(ours)

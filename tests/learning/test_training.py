@@ -100,8 +100,14 @@ def test_pause_and_resume_end_with_the_very_same_weights(
     assert not (parted / WEIGHTS_FILE).exists()
     reports = train(parted, Chances(ControlRequest.PAUSE, 2))
     assert isinstance(reports[-1], Paused)
+    with (parted / CHECKPOINT_FILE).open("rb") as file:
+        before = torch.load(file, weights_only=False)["state"]
     reports = train(parted)
     assert isinstance(reports[-1], Finished)
+    resumed = next(r for r in reports if isinstance(r, Epoch) and r.epoch == before["epoch"])
+    assert resumed.seconds > before["epoch_seconds"] > 0, "the time before the pause counts, too"
+    assert reports[-1].memory >= resumed.memory > 0
+    assert resumed.device_memory == 0
     assert_equal_weights(whole, parted)
     losses = [
         {r.epoch: r.train_loss for r in reports_of(run) if isinstance(r, Epoch)}

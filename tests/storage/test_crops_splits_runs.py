@@ -4,6 +4,7 @@ import dataclasses
 import sqlite3
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from tests.fixtures.stored_images import fill
@@ -248,3 +249,20 @@ def test_a_project_without_names_of_splits_opens(project):
     again.splits.make(SplitPlan(seed=4), {1: Part.TEST})
     assert len(again.splits.all()) == 1, "the one of this name is replaced"
     again.close()
+
+
+def test_a_run_has_the_time_of_its_epochs_and_the_highest_memory(project):
+    run = "r1"
+    project.runs.create(record(run))
+    for number, memory in ((1, 300), (2, 500), (3, 400)):
+        project.runs.add_epoch(
+            run, msgspec.structs.replace(epoch(number), memory=memory, device_memory=7)
+        )
+    found = project.runs.get(run)
+    assert (found.seconds, found.memory, found.device_memory) == (3.0, 500, 7)
+    project.runs.truncate_epochs(run, 1)  # resumed from a checkpoint
+    project.runs.add_epoch(run, msgspec.structs.replace(epoch(2), seconds=5.0))
+    found = project.runs.get(run)
+    assert (found.seconds, found.memory) == (6.0, 500)
+    project.runs.raise_memory(run, 900, 1)
+    assert (project.runs.get(run).memory, project.runs.get(run).device_memory) == (900, 7)

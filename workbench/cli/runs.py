@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -34,7 +35,7 @@ from workbench.cli.command import (
     run_argument,
 )
 from workbench.cli.progress import carry_out
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.metrics import ClassScore, macro_average
 from workbench.domain.protocols import ProtocolScore
 from workbench.domain.runs import RunRecord
@@ -134,10 +135,21 @@ def runs_command() -> None:
 @click.option(
     "--remove", "removed", metavar="RUN", help="Delete a run with its files; this cannot be undone."
 )
+@click.option(
+    "--columns",
+    "chosen",
+    metavar="NAME,…",
+    help="Show these columns, in this order, or “all”; the manual lists their names.",
+)
 def list_command(
-    out: Output, project: Path, renamed: tuple[str, str] | None, removed: str | None
+    out: Output,
+    project: Path,
+    renamed: tuple[str, str] | None,
+    removed: str | None,
+    chosen: str | None,
 ) -> Result:
     """List the runs of PROJECT, newest first."""
+    columns = _columns(chosen)
     with opened(project) as session:
         if renamed is not None:
             run = find_run(session, renamed[0])
@@ -152,7 +164,6 @@ def list_command(
         if not runs:
             out.print("No runs yet. Train one with: workbench train PROJECT --set target=category")
         else:
-            columns = run_columns(RunOutput.COMMAND)
             rows = [[_cell(column, run) for column in columns] for run in runs]
             out.table([column.name for column in columns], rows)
         return {"runs": [run_object(run) | {"parts": run.metrics} for run in runs]}
@@ -186,11 +197,28 @@ runs_command.add_command(list_command)
 runs_command.add_command(adopt_command)
 
 
+def _columns(chosen: str | None) -> tuple[RunColumn, ...]:
+    """The columns named in `--columns`, the usual ones without it. Raises ValueRefused."""
+    known = {column.name: column for column in run_columns(RunOutput.COMMAND)}
+    if chosen is None:
+        return run_columns(RunOutput.COMMAND, optional=False)
+    names = list(known) if chosen.strip() == "all" else [each.strip() for each in chosen.split(",")]
+    for name in names:
+        if name not in known:
+            raise ValueRefused("--columns", name, f"all, or some of: {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
 def _cell(column: RunColumn, run: RunRecord) -> Cell:
-    if column.kind == "moment":
-        return datetime.fromtimestamp(column.value(run)).strftime("%Y-%m-%d %H:%M")
-    value: Cell = column.value(run)
-    return value
+    value: Any = column.value(run)
+    if value is not None and column.kind == "moment":
+        return datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M")
+    if value is not None and column.kind == "duration":
+        return round(value)
+    if column.kind == "bytes":
+        return "–" if value is None else f"{value / 1e6:,.0f} MB"
+    made: Cell = value
+    return made
 
 
 @command(

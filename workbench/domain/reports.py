@@ -62,7 +62,12 @@ class Step(Report, frozen=True, tag="step", kw_only=True):
 
 
 class Epoch(Report, frozen=True, tag="epoch", kw_only=True):
-    """One finished epoch (from 1). Accuracies in [0, 1]; None without a validation part."""
+    """One finished epoch (from 1). Accuracies in [0, 1]; None without a validation part.
+
+    `seconds` is its training time with its scoring, without pauses. `memory` is the peak resident
+    memory of the learning process so far, `device_memory` its peak on a GPU, in bytes; 0 if
+    unknown.
+    """
 
     epoch: int
     epochs: int
@@ -76,6 +81,8 @@ class Epoch(Report, frozen=True, tag="epoch", kw_only=True):
     seconds: float
     eta: float
     best: bool = False
+    memory: int = 0
+    device_memory: int = 0
 
 
 class PartScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +117,17 @@ class Trial(Report, frozen=True, tag="trial", kw_only=True):
 
 
 class Finished(Report, frozen=True, tag="finished", kw_only=True):
-    """A training completed; predictions and weights are in the run folder."""
+    """A training completed; predictions and weights are in the run folder.
+
+    `memory` and `device_memory` are as in `Epoch`, with the scoring of all images.
+    """
 
     parts: dict[str, PartScore]
     seconds: float
     epochs: int
     kept_epoch: int
+    memory: int = 0
+    device_memory: int = 0
 
 
 class Paused(Report, frozen=True, tag="paused", kw_only=True):

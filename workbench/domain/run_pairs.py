@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
 
 import msgspec
 
+from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import KEYS
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, Sample
 
@@ -122,3 +125,45 @@ def differ_only_in(
     if not set(recipe_differences(first, second)) <= set(keys):
         return False
     return not data_differences(first, second, seen)
+
+
+NAMED = 4  # settings in the name of a run
+_FIRST = ("method", "head", "penalty", "frozen", "start", "image_size", "epochs", "learning_rate")
+_WORDS: Mapping[str, Callable[[Any], str]] = {
+    "method": str,
+    "head": lambda head: f"{head} head",
+    "penalty": lambda penalty: "no penalty" if penalty == "none" else str(penalty),
+    "frozen": lambda stage: {"none": "nothing frozen", "all": "all frozen"}.get(
+        stage, f"frozen up to {stage}"
+    ),
+    "start": lambda start: {"imagenet": "from ImageNet", "none": "from random weights"}.get(
+        start, f"from {PurePath(start.partition(':')[2]).name}"
+    ),
+    "image_size": lambda side: f"{side} px",
+    "epochs": lambda epochs: f"{epochs} epoch{'s' if epochs != 1 else ''}",
+}  # by recipe key; others are written as "key value"
+
+
+def automatic_name(record: RunRecord, others: Sequence[RunRecord]) -> str:
+    """A name that no other run has: target, number, backbone, and the settings in which the run
+    differs from the others of its target and backbone, at most NAMED of them."""
+    alike = [one for one in others if one.target == record.target]
+    title = BACKBONES[record.recipe.backbone].title
+    beside = [one for one in alike if one.recipe.backbone == record.recipe.backbone]
+    keys = {key for one in beside for key in recipe_differences(record, one)}
+    order = {key: at for at, key in enumerate(dict.fromkeys((*_FIRST, *KEYS)))}
+    ranked = sorted(keys, key=lambda key: order.get(key.partition(".")[0], len(order)))
+    values = record.recipe.values
+    words = [_word(key, values[key]) for key in ranked if key in values]
+    if record.split and any(one.split not in ("", record.split) for one in beside):
+        words.append(f"split {record.split}")
+    taken, number = {one.name for one in others}, len(alike) + 1
+    text = ", ".join((title, *words[:NAMED]))
+    while f"{record.target} {number}: {text}" in taken:
+        number += 1
+    return f"{record.target} {number}: {text}"
+
+
+def _word(key: str, value: Any) -> str:
+    name = key.rpartition(".")[2].replace("_", " ")
+    return _WORDS[key](value) if key in _WORDS else f"{name} {value}"

@@ -136,7 +136,9 @@ class RunRecord:
     `created`, `started` and `finished` are seconds since the epoch; `metrics` maps a part's name to
     its score, or any other name to a number; `message` is the reason of a failure, a
     `domain.text.Message` if it was read from a project; `split` names the split that it was
-    prepared with, `version` the version of the labels that it saw ("" if unknown).
+    prepared with, `version` the version of the labels that it saw ("" if unknown). `seconds` is the
+    training time of its finished epochs, without pauses; `memory` and `device_memory` are the peaks
+    of its learning process in bytes (see `reports.Epoch`), 0 if unknown.
     """
 
     id: str
@@ -153,6 +155,9 @@ class RunRecord:
     epochs_done: int = 0
     split: str = ""
     version: str = ""
+    seconds: float = 0.0
+    memory: int = 0
+    device_memory: int = 0
 
     @property
     def recipe(self) -> StoredRecipe:
@@ -167,6 +172,13 @@ def top1(record: RunRecord, part: Part = Part.TEST) -> float | None:
         return found.top1 if math.isfinite(found.top1) else None
     value = found.get("top1") if isinstance(found, dict) else None
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def image_count(record: RunRecord, part: Part = Part.TRAIN) -> int | None:
+    """Number of labelled images of one part, None where it is unknown."""
+    found = record.metrics.get(part)
+    images = found.get("images") if isinstance(found, dict) else None
+    return images if isinstance(images, int) else None
 
 
 def encode_samples(samples: list[Sample]) -> bytes:

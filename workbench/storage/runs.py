@@ -33,6 +33,13 @@ _COLUMNS = (
     "epochs_done",
     "split",
     "version",
+    "seconds",
+    "memory",
+    "device_memory",
+)
+_SUM_SECONDS = (
+    "UPDATE run SET seconds = coalesce((SELECT sum(json_extract(report, '$.seconds')) FROM epoch"
+    " WHERE epoch.run = run.number), 0) WHERE number = ?"
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM run"  # noqa: S608
 
@@ -102,6 +109,17 @@ class Runs:
                 "UPDATE run SET epochs_done = max(epochs_done, ?) WHERE number = ?",
                 (epoch.epoch, number),
             )
+            self._db.run(_SUM_SECONDS, (number,))
+        self.raise_memory(id, epoch.memory, epoch.device_memory)
+
+    def raise_memory(self, id: str, memory: int, device_memory: int) -> None:
+        """Store the peaks of a run's memory in bytes, unless earlier ones are higher."""
+        with self._db.transaction():
+            self._db.run(
+                "UPDATE run SET memory = max(memory, ?), device_memory = max(device_memory, ?)"
+                " WHERE number = ?",
+                (memory, device_memory, self._number(id)),
+            )
 
     def epochs(self, id: str) -> list[Epoch]:
         """Finished epochs of a run, in order."""
@@ -120,6 +138,7 @@ class Runs:
                 "UPDATE run SET epochs_done = min(epochs_done, ?) WHERE number = ?",
                 (after, number),
             )
+            self._db.run(_SUM_SECONDS, (number,))
 
     def save_predictions(self, id: str, table: PredictionTable) -> None:
         """Store predictions, replacing those of the same images."""

@@ -265,3 +265,15 @@ def earlier_names(db: SqliteDatabase) -> None:
         " label INTEGER NOT NULL REFERENCES label(id) DEFERRABLE INITIALLY DEFERRED,"
         " name TEXT NOT NULL, ended_at INTEGER NOT NULL)"
     )
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def time_and_memory(db: SqliteDatabase) -> None:
+    """Add the training time of runs, which their epochs have, and the peaks of their memory."""
+    db.conn.execute("ALTER TABLE run ADD COLUMN seconds REAL NOT NULL DEFAULT 0")
+    db.conn.execute("ALTER TABLE run ADD COLUMN memory INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute("ALTER TABLE run ADD COLUMN device_memory INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute(
+        "UPDATE run SET seconds = coalesce((SELECT sum(json_extract(report, '$.seconds'))"
+        " FROM epoch WHERE epoch.run = run.number), 0)"
+    )

@@ -11,12 +11,15 @@ from enum import Flag, auto
 from typing import Any, Literal
 
 from workbench.domain.registry import Registry
-from workbench.domain.runs import RunRecord, top1
+from workbench.domain.runs import RunRecord, image_count, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import mark
 from workbench.domain.values import Json
 
-RunColumnKind = Literal["text", "count", "share", "moment", "status", "target", "backbone", "start"]
+RunColumnKind = Literal[
+    *("text", "count", "share", "moment", "status", "target", "backbone", "start"),
+    *("duration", "bytes"),
+]
 
 
 class RunOutput(Flag):
@@ -36,15 +39,21 @@ class RunOutput(Flag):
     PRINTED = COMMAND | JSON
 
 
+EVERYWHERE = RunOutput.TABLE | RunOutput.PRINTED
+NOWHERE = RunOutput(0)
+
+
 @dataclass(frozen=True)
 class RunColumn:
     """A column of runs.
 
     `name` is the key in JSON and the heading in `workbench runs`, `title` the heading in the window
     and in CSV. `value` returns the plain value: seconds since the epoch for the kind "moment", a
-    number in [0, 1] for "share"; the window has its own texts for "status", "target", "backbone"
-    and "start". `meaning` describes the column in the manual. `width` is in pixels (0: what the
-    others leave); the window hides the column if the table is narrower than `hidden_below` pixels.
+    number in [0, 1] for "share", seconds for "duration"; the window has its own texts for "status",
+    "target", "backbone" and "start". `meaning` describes the column in the manual. `width` is in
+    pixels (0: what the others leave). Unless the user chooses columns, those in `optional` are not
+    shown there, and the window hides the column if the table is narrower than `hidden_below`
+    pixels.
     """
 
     name: str
@@ -56,6 +65,7 @@ class RunColumn:
     outputs: RunOutput = RunOutput.TABLE | RunOutput.PRINTED
     hidden_below: int = 0
     tip: str = ""
+    optional: RunOutput = NOWHERE
 
 
 RUN_COLUMNS: Registry[RunColumn] = Registry("column")
@@ -82,6 +92,7 @@ for _column in (
         "label set the run learns",
         kind="target",
         width=136,
+        hidden_below=1480,
     ),
     RunColumn(
         "backbone",
@@ -90,14 +101,39 @@ for _column in (
         "network that computes the features",
         kind="backbone",
         width=128,
-        outputs=RunOutput.TABLE | RunOutput.PAIRS,
+        outputs=EVERYWHERE | RunOutput.PAIRS,
+    ),
+    RunColumn(
+        "head",
+        mark("Head"),
+        lambda run: run.recipe.head,
+        "how its feature maps are pooled",
+        width=124,
+        outputs=EVERYWHERE,
+    ),
+    RunColumn(
+        "method",
+        mark("Method"),
+        lambda run: run.recipe.method,
+        "training method",
+        width=88,
+        outputs=EVERYWHERE,
+    ),
+    RunColumn(
+        "penalty",
+        mark("Penalty"),
+        lambda run: run.recipe.penalty,
+        "regularisation terms, joined by `+`",
+        width=88,
+        outputs=EVERYWHERE,
     ),
     RunColumn(
         "frozen",
         mark("Frozen"),
         lambda run: run.recipe.frozen,
         "last frozen stage",
-        outputs=RunOutput.PAIRS,
+        width=80,
+        outputs=EVERYWHERE | RunOutput.PAIRS,
     ),
     RunColumn(
         "start",
@@ -106,8 +142,40 @@ for _column in (
         "start weights",
         kind="start",
         width=120,
-        outputs=RunOutput.TABLE,
-        hidden_below=1000,
+        outputs=EVERYWHERE,
+        hidden_below=1480,
+        optional=RunOutput.COMMAND,
+    ),
+    RunColumn(
+        "images",
+        mark("Images"),
+        image_count,
+        "labelled images in its train part",
+        kind="count",
+        width=72,
+        outputs=EVERYWHERE,
+        hidden_below=1300,
+        tip=mark("Labelled images in the train part"),
+    ),
+    RunColumn(
+        "size",
+        mark("Image size"),
+        lambda run: run.recipe.image_size,
+        "side of the network's input in pixels",
+        kind="count",
+        width=88,
+        outputs=EVERYWHERE,
+        optional=RunOutput.WINDOW | RunOutput.COMMAND,
+    ),
+    RunColumn(
+        "seed",
+        mark("Seed"),
+        lambda run: run.recipe.seed,
+        "seed of all random numbers",
+        kind="count",
+        width=64,
+        outputs=EVERYWHERE,
+        optional=RunOutput.WINDOW | RunOutput.COMMAND,
     ),
     RunColumn(
         "test",
@@ -116,7 +184,7 @@ for _column in (
         "top-1 accuracy on the test part",
         kind="share",
         width=92,
-        outputs=RunOutput.TABLE | RunOutput.COMMAND,
+        outputs=EVERYWHERE,
     ),
     RunColumn(
         "epochs",
@@ -125,8 +193,42 @@ for _column in (
         "finished epochs",
         kind="count",
         width=64,
-        outputs=RunOutput.TABLE | RunOutput.JSON,
-        hidden_below=880,
+        outputs=EVERYWHERE,
+        hidden_below=1480,
+        optional=RunOutput.COMMAND,
+    ),
+    RunColumn(
+        "seconds",
+        mark("Time"),
+        lambda run: run.seconds or None,
+        "training time of its finished epochs, with their scoring and without pauses",
+        kind="duration",
+        width=72,
+        outputs=EVERYWHERE,
+        tip=mark("Training time of the finished epochs, without pauses"),
+    ),
+    RunColumn(
+        "memory",
+        mark("Memory"),
+        lambda run: run.memory or None,
+        "peak resident memory of its learning process, in bytes in `--json`; of the main one if "
+        "several processes train",
+        kind="bytes",
+        width=80,
+        outputs=EVERYWHERE,
+        hidden_below=1300,
+        tip=mark("Peak memory of the learning process"),
+    ),
+    RunColumn(
+        "device_memory",
+        mark("GPU memory"),
+        lambda run: run.device_memory or None,
+        "peak memory of its tensors on a GPU",
+        kind="bytes",
+        width=96,
+        outputs=EVERYWHERE,
+        tip=mark("Peak memory of its tensors on a GPU"),
+        optional=RunOutput.WINDOW | RunOutput.COMMAND,
     ),
     RunColumn(
         "when",
@@ -134,15 +236,19 @@ for _column in (
         lambda run: run.finished or run.created,
         "when it finished, or was created if it has not",
         kind="moment",
-        width=152,
-        outputs=RunOutput.TABLE,
+        width=144,
+        outputs=EVERYWHERE,
+        hidden_below=1080,
+        optional=RunOutput.COMMAND,
     ),
     RunColumn(
         "split",
         mark("Split"),
         lambda run: run.split,
         "name of the split it was prepared with",
-        outputs=RunOutput.JSON,
+        width=120,
+        outputs=EVERYWHERE,
+        optional=RunOutput.WINDOW | RunOutput.COMMAND,
     ),
     RunColumn(
         "status",
@@ -157,8 +263,9 @@ for _column in (
         lambda run: run.created,
         "when it was created",
         kind="moment",
-        width=120,
-        outputs=RunOutput.COMMAND,
+        width=144,
+        outputs=EVERYWHERE,
+        optional=RunOutput.WINDOW,
     ),
     RunColumn(
         "validation",
@@ -166,14 +273,18 @@ for _column in (
         lambda run: top1(run, Part.VALIDATION),
         "top-1 accuracy on the validation part",
         kind="share",
-        outputs=RunOutput.COMMAND,
+        width=128,
+        outputs=EVERYWHERE,
+        optional=RunOutput.WINDOW,
     ),
     RunColumn(
         "version",
         mark("Version"),
         lambda run: run.version,
         "version of the labels that it saw",
-        outputs=RunOutput.CSV | RunOutput.JSON,
+        width=120,
+        outputs=EVERYWHERE,
+        optional=RunOutput.WINDOW | RunOutput.COMMAND,
     ),
     RunColumn(
         "message",
@@ -192,10 +303,15 @@ _ORDERS: Mapping[RunOutput, tuple[str, ...]] = {
 }
 
 
-def run_columns(output: RunOutput) -> tuple[RunColumn, ...]:
-    """The columns of an output, in its order."""
+def run_columns(output: RunOutput, optional: bool = True) -> tuple[RunColumn, ...]:
+    """The columns of an output, in its order; without those that are shown on request only if not
+    `optional`."""
     order = {name: at for at, name in enumerate(_ORDERS.get(output, ()))}
-    found = [column for column in RUN_COLUMNS.values() if output in column.outputs]
+    found = [
+        column
+        for column in RUN_COLUMNS.values()
+        if output in column.outputs and (optional or output not in column.optional)
+    ]
     return tuple(sorted(found, key=lambda column: order.get(column.name, len(order))))
 
 

@@ -212,6 +212,8 @@ def _record(
         started=now - (ended.seconds if ended is not None else 0.0),
         finished=now if ended is not None else None,
         metrics=msgspec.to_builtins(ended.parts) if ended is not None else {},
+        memory=ended.memory if ended is not None else 0,
+        device_memory=ended.device_memory if ended is not None else 0,
     )
 
 

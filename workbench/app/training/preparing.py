@@ -23,7 +23,6 @@ from workbench.app.training.starts import put_start, start_of, whole_start
 from workbench.app.versions import draft_for_run, version_of_run
 from workbench.domain.advice import TWICE, DataFacts, advise
 from workbench.domain.assessments import MissingRun
-from workbench.domain.backbones import backbone
 from workbench.domain.changes import Changes
 from workbench.domain.crops import Crop
 from workbench.domain.errors import KnownError
@@ -40,7 +39,7 @@ from workbench.domain.recipes import (
     whole,
 )
 from workbench.domain.reports import Note, encode_report
-from workbench.domain.run_pairs import seen_images
+from workbench.domain.run_pairs import automatic_name, seen_images
 from workbench.domain.runs import (
     LABELS_FILE,
     RECIPE_FILE,
@@ -245,7 +244,7 @@ def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.Q
         put_splits(project, [(DEFAULT_SPLIT, dict(frozen.drawn))])
     record = RunRecord(
         id=frozen.id,
-        name=frozen.name or _name(store, recipe),
+        name=frozen.name,
         status=status,
         target=recipe.target,
         recipe_toml=to_toml(recipe),
@@ -254,6 +253,8 @@ def _keep(project: Session, frozen: PreparedRun, status: RunStatus = RunStatus.Q
         split=frozen.split,
         version=version_of_run(store, frozen.seen),
     )
+    if not record.name:
+        record = dataclasses.replace(record, name=automatic_name(record, store.runs.all()))
     store.runs.create(record)
     project.announce(Changes(runs=frozenset({record.id})))
     return record
@@ -377,11 +378,6 @@ def _notes(found: SampleSet) -> list[Message]:
 def _recipe_notes(recipe: Recipe) -> list[Message]:
     twice = recipe.sampling != "plain" and recipe.class_weights != "none"
     return [TWICE] if twice else []
-
-
-def _name(store: Project, recipe: Recipe) -> str:
-    number = 1 + sum(record.target == recipe.target for record in store.runs.all())
-    return f"{recipe.target} {number}: {backbone(recipe.backbone).title}"
 
 
 def write_run(

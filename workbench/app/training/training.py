@@ -246,6 +246,8 @@ class _RunRecorder:
 
     def keep_scores(self, finished: Finished) -> None:
         """Store the scores of a finished run."""
+        runs = self._project.store.runs
+        runs.raise_memory(self._id, finished.memory, finished.device_memory)
         self._set(metrics=msgspec.to_builtins(finished.parts))
 
     def keep_predictions(self, found: _Predictions) -> None:

@@ -76,7 +76,8 @@ class State:
     """Progress of a training; with the network and the optimizer, the contents of a checkpoint.
 
     `epoch` is the current epoch, counted from 1; `step` is its number of completed steps. `sums`
-    are the epoch's loss × images, correct images and images so far.
+    are the epoch's loss × images, correct images and images so far. `seconds` is the time of the
+    training, `epoch_seconds` that of the current epoch, both without pauses.
     """
 
     epoch: int = 1
@@ -85,6 +86,7 @@ class State:
     best_epoch: int = 0
     best_loss: float = math.inf
     seconds: float = 0.0
+    epoch_seconds: float = 0.0
     precision: str = "fp32"
     threads: int = 1
 

@@ -42,7 +42,13 @@ from workbench.learning.loop.assembly import assemble, fastest
 from workbench.learning.loop.checkpoint import load_checkpoint, save_checkpoint
 from workbench.learning.loop.distributed import join
 from workbench.learning.loop.loop import Loop, State
-from workbench.learning.networks.device import GIB, choose_device, peak_memory
+from workbench.learning.networks.device import (
+    GIB,
+    choose_device,
+    peak_memory,
+    peak_on_gpu,
+    peak_resident,
+)
 from workbench.learning.networks.models import save_model, weights_of, with_body_names
 from workbench.learning.protocol.control import Control, ControlRequest
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
@@ -150,7 +156,7 @@ class Training:
         self.images = images
         self._build(saved)
         self._report_started()
-        self.epoch_began = self._seconds()
+        self.epoch_began = self._seconds() - self.state.epoch_seconds
         try:
             self._cache_features()
             self._epochs()
@@ -268,6 +274,7 @@ class Training:
         epoch, seconds = state.epoch, self._seconds() - self.epoch_began
         state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
         self.epoch_began += seconds
+        memory, device_memory = peak_resident(), peak_on_gpu(self.device)
         self.report(
             Epoch(
                 epoch=epoch,
@@ -282,6 +289,8 @@ class Training:
                 seconds=seconds,
                 eta=self._eta(),
                 best=better,
+                memory=memory,
+                device_memory=device_memory,
             )
         )
         self._checkpoint_when_due(EPOCH_SECONDS)
@@ -314,7 +323,9 @@ class Training:
             return
         began = time.monotonic()
         self.loop.settle(self.state)
-        state = dataclasses.asdict(self.state) | {"seconds": self._seconds()}
+        seconds = self._seconds()
+        state = dataclasses.asdict(self.state)
+        state |= {"seconds": seconds, "epoch_seconds": seconds - self.epoch_began}
         save_checkpoint(
             self.run_folder.path / CHECKPOINT_FILE,
             {
@@ -354,6 +365,8 @@ class Training:
                 seconds=self._seconds(),
                 epochs=self.state.epoch - 1,
                 kept_epoch=min(kept, self.state.epoch - 1),
+                memory=peak_resident(),
+                device_memory=peak_on_gpu(self.device),
             )
         )
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)

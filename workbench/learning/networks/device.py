@@ -11,7 +11,9 @@ import torch
 
 from workbench.domain.text import Message, counted
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import psutil
+else:
     import resource
 
 GIB = 1024**3
@@ -97,11 +99,27 @@ def _control_group_room() -> int:
 
 def peak_memory(device: Device) -> int:
     """Peak number of bytes this process has used on the device."""
+    return peak_resident() if device.kind == "cpu" else peak_on_gpu(device)
+
+
+def peak_on_gpu(device: Device) -> int:
+    """Peak number of bytes of tensors on a GPU (on MPS, what is allocated now); 0 on the CPU."""
     if device.kind == "cuda":
         return torch.cuda.max_memory_allocated()
-    if device.kind == "mps":
-        return torch.mps.driver_allocated_memory()
+    return torch.mps.driver_allocated_memory() if device.kind == "mps" else 0
+
+
+def peak_resident() -> int:
+    """Peak resident memory of this process in bytes; 0 if unknown.
+
+    On Linux, getrusage is no use: a started program inherits the peak of the one that started it.
+    """
     if sys.platform == "win32":
-        return 0
+        return int(psutil.Process().memory_info().peak_wset)
+    with (
+        contextlib.suppress(OSError, ValueError, StopIteration),
+        open("/proc/self/status") as lines,
+    ):
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -15,6 +15,7 @@ from workbench.domain.runs import RunRecord, RunStatus, top1
 from workbench.domain.splits import Part
 from workbench.domain.text import mark, tr
 from workbench.ui.parts.figure_table import Column, Figure, FigureCell, written
+from workbench.ui.parts.job_line import clock
 
 _STATUS = {
     RunStatus.QUEUED: mark("queued"),
@@ -102,8 +103,26 @@ def when(seconds: float | None) -> str:
     return time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", then)
 
 
+def memory_text(size: int | None) -> str:
+    """A number of bytes in GB or MB, "–" for None."""
+    if size is None:
+        return "–"
+    return tr("{size:.1f} GB").format(size=size / 1e9) if size >= 1e9 else _megabytes(size)
+
+
+def _megabytes(size: int) -> str:
+    return tr("{size:.0f} MB").format(size=size / 1e6)
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration as minutes and seconds, "–" for None."""
+    return "–" if seconds is None else clock(seconds)
+
+
 _TEXTS: Mapping[str, Callable[[Any], str | Figure]] = {
     "moment": lambda seconds: Figure(seconds, when(seconds)),
+    "duration": lambda seconds: Figure(-1 if seconds is None else seconds, duration_text(seconds)),
+    "bytes": lambda size: Figure(-1 if size is None else size, memory_text(size)),
     "status": lambda status: tr(_STATUS[status]),
     "target": target_text,
     "backbone": backbone_text,
@@ -113,7 +132,8 @@ _TEXTS: Mapping[str, Callable[[Any], str | Figure]] = {
 
 def figure_column(column: RunColumn) -> Column:
     """The column of a table of figures for a column of runs."""
-    kind = column.kind if column.kind in ("count", "share") else "text"
+    kinds = {"count": "count", "share": "share", "duration": "figure", "bytes": "figure"}
+    kind = kinds.get(column.kind, "text")
     tip = column.tip and tr(column.tip)
     return Column(tr(column.title), kind, tip)
 

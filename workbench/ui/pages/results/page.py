@@ -305,6 +305,11 @@ class ResultsPage(Page):
         """Write the curves to a file."""
         self.curves.whole.choose_data_file()
 
+    @command(mark("Choose columns of runs…"), id="columns", menu=Menu.VIEW)
+    def choose_columns(self) -> None:
+        """Choose the columns of the table of runs."""
+        self.table.choose_columns()
+
     @command(mark("Save runs as CSV…"), id="runs_csv", menu=Menu.RUN)
     def save_runs(self) -> None:
         """Write the table of runs to a file."""
@@ -322,6 +327,8 @@ class ResultsPage(Page):
             "percent": self.matrix.values.currentIndex(),
             "above": self.above.sizes(),
             "beside": self.beside.sizes(),
+            "columns": None if self.table.chosen is None else sorted(self.table.chosen),
+            "order": list(self.table.order()),
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
@@ -330,6 +337,9 @@ class ResultsPage(Page):
         for splitter, key in ((self.above, "above"), (self.beside, "beside")):
             if state.get(key):
                 splitter.setSizes([int(size) for size in state[key]])
+        self.table.set_chosen(state.get("columns"))
+        if len(state.get("order", ())) == 2:
+            self.table.set_order(str(state["order"][0]), bool(state["order"][1]))
         if len(state.get("scope", ())) == 3:
             part, view, head = state["scope"]
             self._restored_scope = (str(part), str(view), str(head))

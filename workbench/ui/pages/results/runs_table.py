@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
@@ -25,6 +26,7 @@ from workbench.ui.parts.run_texts import (
 )
 
 NAME, STATUS = "name", "status"  # columns with more than a text
+LEAST_NAME = 180  # pixels of the column of names
 
 
 class _RunsModel(FigureModel):
@@ -97,8 +99,10 @@ def _status_icon(record: RunRecord) -> tuple[str, None, str]:
 class RunsTable(FigureTable):
     """The table of runs.
 
-    `opened(run)` is emitted when a run is selected, `checked_changed()` when a tick changed,
-    `renamed(run, name)` and `removed(run)` when the user requests it.
+    `chosen` has the names of the columns that the user chose in the menu of the header; None shows
+    the usual ones, as far as there is room. `opened(run)` is emitted when a run is selected,
+    `checked_changed()` when a tick changed, `renamed(run, name)` and `removed(run)` when the user
+    requests it.
     """
 
     opened = Signal(str)
@@ -116,7 +120,11 @@ class RunsTable(FigureTable):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._open_menu)
         self.setEditTriggers(FigureTable.EditTrigger.EditKeyPressed)
+        self.chosen: set[str] | None = None
         header = self.horizontalHeader()
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self.choose_columns)
+        header.setToolTip(tr("Right-click to choose columns"))
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         for at, column in enumerate(self.runs.run_columns):
             if column.width:
@@ -157,8 +165,67 @@ class RunsTable(FigureTable):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Hide columns in a narrow table, so that the names of runs have room."""
         super().resizeEvent(event)
+        self._show_columns()
+
+    def shown_columns(self) -> set[str]:
+        """The names of the columns shown: those chosen, else the usual ones that have room."""
+        if self.chosen is not None:
+            return self.chosen | {NAME}
+        usual = run_columns(RunOutput.WINDOW, optional=False)
+        return {column.name for column in usual if self.width() >= column.hidden_below}
+
+    def _show_columns(self) -> None:
+        """Show these columns; names get the room that is left, at least LEAST_NAME pixels."""
+        shown, taken = self.shown_columns(), 0
         for at, column in enumerate(self.runs.run_columns):
-            self.setColumnHidden(at, self.width() < column.hidden_below)
+            self.setColumnHidden(at, column.name not in shown)
+            if column.name in shown and column.name != NAME:
+                taken += self.columnWidth(at)
+        fits = taken + LEAST_NAME <= self.viewport().width()
+        mode = QHeaderView.ResizeMode.Stretch if fits else QHeaderView.ResizeMode.Interactive
+        self.horizontalHeader().setSectionResizeMode(self.runs.name_column, mode)
+        if not fits:
+            self.setColumnWidth(self.runs.name_column, LEAST_NAME)
+
+    def set_chosen(self, names: Collection[str] | None) -> None:
+        """Show these columns; None shows the usual ones."""
+        known = {column.name for column in self.runs.run_columns}
+        self.chosen = None if names is None else known.intersection(names)
+        self._show_columns()
+
+    def choose_columns(self, at: QPoint | None = None) -> None:
+        """Open the menu of the columns, at a point of the header."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        shown = self.shown_columns()
+        for column in self.runs.run_columns:
+            action = menu.addAction(tr(column.title).replace("&", "&&"))
+            action.setCheckable(True)
+            action.setChecked(column.name in shown)
+            action.setEnabled(column.name != NAME)
+            action.toggled.connect(partial(self._choose, column.name))
+        menu.addSeparator()
+        reset = menu.addAction(tr("Reset columns"), lambda: self.set_chosen(None))
+        reset.setEnabled(self.chosen is not None)
+        header = self.horizontalHeader()
+        menu.popup(header.mapToGlobal(header.rect().bottomLeft() if at is None else at))
+
+    def _choose(self, name: str, on: bool) -> None:
+        shown = self.shown_columns()
+        self.set_chosen(shown | {name} if on else shown - {name})
+
+    def order(self) -> tuple[str, bool]:
+        """The column by which the rows are sorted, "" for none, and whether descending."""
+        at = self._sorted.sortColumn()
+        name = self.runs.run_columns[at].name if at >= 0 else ""
+        return name, self._sorted.sortOrder() is Qt.SortOrder.DescendingOrder
+
+    def set_order(self, name: str, descending: bool) -> None:
+        """Sort by a column; an unknown one changes nothing."""
+        names = [column.name for column in self.runs.run_columns]
+        if name in names:
+            order = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
+            self.sortByColumn(names.index(name), order)
 
     def csv(self) -> str:
         """The runs as CSV text, in the order shown."""
