@@ -61,7 +61,7 @@ def rows():
     """The cells of the usual columns."""
     both, same = "category + view", ["SqueezeNet 1.1", "linear", "fine-tune", "none"]
     when = local(CREATED + 2), local(CREATED + 1), local(CREATED + 7200)
-    tail, end = ["3", "0:03", "–"], (when[2], "finished")
+    tail = ["3", "0:03", "–"]
     return [
         ["broken", "category", "other", *[""] * 5, "–", "–", *tail, when[0], "failed"],
         ["joint", both, *same, "none", "cub.pth", "–", "100.0 %", *tail, when[1], "finished"],

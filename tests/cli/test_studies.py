@@ -99,8 +99,8 @@ def test_the_table_has_points_with_signs_for_differences_alone(birds: Path, caps
     protocol, head, plain, pulled, later = capsys.readouterr().out.splitlines()
     assert protocol == "current split of the project; accuracy on the test part"
     shown = ["variant", "seeds", "accuracy", "%", "sd", "difference", "p", "seconds"]
-    assert head.split() == shown
-    assert plain.split() == ["plain", "2", "75.00", "±", "63.53", "7.07", "3"]
+    assert head.split() == [*shown, "to", "76", "%"]
+    assert plain.split() == ["plain", "2", "75.00", "±", "63.53", "7.07", "3", "3"]
     assert pulled.split() == [
         "pulled",
         "2",
@@ -113,7 +113,10 @@ def test_the_table_has_points_with_signs_for_differences_alone(birds: Path, caps
         "127.06",
         "0.295",
         "3",
+        "3",
     ]
+    assert run(["study", "Birds", "new", "--table", "--goal", "0.9"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("to 90 %")
     assert later.split() == ["later", "0"]
 
 

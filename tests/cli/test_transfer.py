@@ -375,10 +375,10 @@ def test_trained_candidates_are_voted_on_and_their_votes_shown(trained, capsys):
     assert lines[0].split()[:2] == ["source", "association"]
     start = lines.index("candidates from Finches (run source)")
     assert [line.split() for line in lines[start + 1 : start + 5]] == [
-        ["frozen", "layers", "up", "to", "run", "top-1", "votes"],
-        ["1–4", "fire4", "layers-4", "0.8889", "17"],
-        ["1–5", "fire5", "layers-5", "0.9444", "18"],
-        ["1–6", "fire6", "layers-6", "1.0000", "17"],
+        ["frozen", "layers", "up", "to", "run", "top-1", "votes", "seconds"],
+        ["1–4", "fire4", "layers-4", "0.8889", "17", "3"],
+        ["1–5", "fire5", "layers-5", "0.9444", "18", "3"],
+        ["1–6", "fire6", "layers-6", "1.0000", "17", "3"],
     ]
     assert lines[start + 6] == (
         "winner: frozen up to fire5; the candidates disagreed on 2 of 18 images"

@@ -9,9 +9,12 @@ from workbench.domain.reports import (
     Note,
     Progress,
     Started,
+    common_goal,
     decode_report,
+    elapsed_seconds,
     encode_report,
     remaining_seconds,
+    time_to_accuracy,
 )
 from workbench.domain.text import Message
 
@@ -54,4 +57,39 @@ def test_an_epoch_without_validation_is_not_the_best():
     times = {"learning_rate": 0.1, "images_per_second": 9.0, "seconds": 1.0, "eta": 0.0}
     found = defaults_of(Epoch, epoch=1, epochs=2, train_loss=1.0, train_accuracy=0.5, **times)
     assert found.pop("best") is False
+    assert (found.pop("memory"), found.pop("device_memory")) == (0, 0)
     assert set(found.values()) == {None}
+
+
+def epochs(*values, seconds=2.0):
+    return [
+        Epoch(
+            epoch=at,
+            epochs=9,
+            train_loss=1.0,
+            train_accuracy=0.1,
+            validation_accuracy=value,
+            learning_rate=0.1,
+            images_per_second=1.0,
+            seconds=seconds * at,
+            eta=0.0,
+        )
+        for at, value in enumerate(values, 1)
+    ]
+
+
+def test_the_time_to_an_accuracy_is_that_at_the_end_of_the_first_epoch_that_reaches_it():
+    found = epochs(0.5, 0.8, 0.7, 0.9)
+    assert elapsed_seconds(found) == [2.0, 6.0, 12.0, 20.0]
+    assert time_to_accuracy(found, 0.8) == 6.0
+    assert time_to_accuracy(found, 0.81) == 20.0
+    assert time_to_accuracy(found, 0.95) is None
+    assert time_to_accuracy(epochs(None, None), 0.1) is None
+    assert (elapsed_seconds([]), time_to_accuracy([], 0.5)) == ([], None)
+
+
+def test_a_common_goal_is_reached_by_all_runs():
+    assert common_goal([epochs(0.5, 0.8, 0.7), epochs(0.2, 0.95)]) == 0.76
+    assert common_goal([epochs(0.5), epochs(None)]) is None
+    assert common_goal([epochs(0.5), []]) is None
+    assert common_goal([]) is None

@@ -1,10 +1,12 @@
 """Charts show every value under the pointer, mark the best epoch, and give their data away."""
 
+import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 
+from workbench.app.results.result_tables import epochs_csv
 from workbench.domain.reports import Epoch
 from workbench.ui.parts.curve_group import CurveGroup, StepLosses
 from workbench.ui.parts.curves import Curve, CurveChart
@@ -68,9 +70,10 @@ def test_moving_the_mouse_over_a_chart_points_at_an_epoch(qtbot, group):
 
 def test_the_best_epoch_is_named(group):
     group.show_run(epochs(best=9))
-    assert group.heading.text() == "Best epoch: 9"
-    group.show_run(epochs(best=0))
+    assert group.heading.text() == "Best epoch: 9  ·  87 % after 0:32"
+    group.show_run(epochs(best=0, validation=False))
     assert group.heading.text() == ""
+    assert group.heading.isHidden()
 
 
 def test_without_validation_only_training_is_drawn(group):
@@ -242,3 +245,47 @@ def test_the_newest_best_epoch_counts(group):
     assert "8" in group.heading.text()
     assert group.loss._best == group.accuracy._best == 8
     assert group.rate._best is None
+
+
+def paused(seconds=(4.0, 10.0, 70.0)):
+    """Three epochs, of which the last took long; a pause is not in their seconds."""
+    return [
+        msgspec.structs.replace(epoch, seconds=each)
+        for epoch, each in zip(epochs(3, best=2), seconds, strict=True)
+    ]
+
+
+def test_curves_are_shown_over_the_time_of_their_epochs(qtbot, group):
+    group.show_run(paused(), StepLosses(np.array([0.5, 1.5, 2.5, 3.5]), np.ones(4)))
+    group.show_over_time(True)
+    assert group.loss.values_at(14.0)["train"] == 1.0
+    steps = next(curve for curve in group.loss._curves if curve.faint)
+    assert steps.xs.tolist() == [2.0, 9.0, 49.0], "a step of an unfinished epoch has no place yet"
+    assert group.loss._best == 14.0
+    group.loss.hovered.emit(80.0)
+    assert group.accuracy.legend.text().startswith("1:24 ")
+    assert group.loss.table()[0][0] == "seconds"
+    assert [row[0] for row in group.accuracy.table()[1]] == [4.0, 14.0, 84.0]
+    assert group.loss._bottom.tickStrings([0.0, 60.0, 3600.0], 1, 1) == ["0:00", "1:00", "1:00:00"]
+    group.loss._space_ticks(None, (0.0, 84.0))
+    assert group.loss._bottom._tickSpacing == [(15, 0)]
+    group.show_over_time(False)
+    assert group.loss.table()[0][0] == "epoch"
+    assert group.loss.values_at(2.0)["train"] == 1.0
+
+
+def test_times_to_an_accuracy_stand_beside_the_names_of_runs(group):
+    quick, slow = epochs(12), paused()
+    group.show_runs({"quick": quick, "slow": slow})
+    assert group.goal.value() == 64, "95 % of what the less accurate run reaches"
+    assert "quick (64 % after 0:12)" in group.heading.text()
+    assert "slow (64 % after 1:24)" in group.heading.text()
+    group.goal.setValue(90)
+    assert "quick (90 % after 0:40)" in group.heading.text()
+    assert "slow (90 % not reached)" in group.heading.text()
+    group.show_run(epochs(9))
+    assert group.heading.text() == "Best epoch: 9  ·  90 % not reached", "the chosen goal stays"
+    group.show_runs({"no validation": epochs(validation=False)})
+    assert "%" not in group.heading.text()
+    lines = epochs_csv({"slow": slow}).splitlines()
+    assert [line.split(",")[-1] for line in lines] == ["elapsed_seconds", "4.0", "14.0", "84.0"]

@@ -1,5 +1,6 @@
 """The Results page on a real project: every number leads to images, which are relabelled there."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -197,7 +198,8 @@ def test_category_alone_is_compared_with_category_and_view(session, page, images
     make_run(session.store, images, "joint", wrong=[4], target=JOINT)
     page.model.forget(None)
     page._reload()
-    assert page.pairs.table.cells()[0][2:] == ["93.3 %", "96.7 %", "+3.3"]
+    assert page.pairs.table.cells()[0][:2] == ["joint", "second"]
+    assert page.pairs.table.cells()[0][4:] == ["93.3 %", "96.7 %", "+3.3"]
     page.pairs.table.picked.emit(0)
     assert page.table.current_run() == "joint"
     assert page.comparison.other.currentText() == "second"
@@ -253,10 +255,37 @@ def test_an_epoch_of_another_run_leaves_the_shown_run_alone(session, page):
 
 
 def test_sorting_keeps_each_run_with_its_figures(page):
-    page.table.sortByColumn(4, Qt.SortOrder.DescendingOrder)
+    at = [column.name for column in page.table.runs.run_columns].index("test")
+    page.table.sortByColumn(at, Qt.SortOrder.DescendingOrder)
     assert [row[0] for row in page.table.cells()] == ["second", "first"]
-    page.table.sortByColumn(4, Qt.SortOrder.AscendingOrder)
-    assert [row[4] for row in page.table.cells()] == ["86.7 %", "93.3 %"]
+    page.table.sortByColumn(at, Qt.SortOrder.AscendingOrder)
+    assert [row[at] for row in page.table.cells()] == ["86.7 %", "93.3 %"]
+
+
+def test_columns_and_order_are_restored(page, session, images):
+    page.table.set_chosen(["seed", "test"])
+    page.table.set_order("test", False)
+    page.curves.show_over_time(True)
+    state = json.loads(json.dumps(page.save_state()))
+    page.table.set_chosen(None)
+    page.table.set_order("name", True)
+    page.curves.show_over_time(False)
+    page.restore_state(state)
+    assert page.table.shown_columns() == {"name", "seed", "test"}
+    assert page.table.order() == ("test", False)
+    assert page.curves.over_time
+    page.restore_state({})
+    assert page.table.chosen is None
+
+
+def test_curves_of_several_runs_are_compared_over_time(page):
+    page.opened(curves=["first", "second", "removed"])
+    assert page.tabs.currentWidget() is page.curves
+    assert page.curves.over_time
+    assert page.table.checked() == ["second", "first"]
+    assert "first (" in page.curves.heading.text()
+    page.opened(curves=["removed"])
+    assert page.table.checked() == ["second", "first"], "nothing to show"
 
 
 def test_everything_can_be_saved(page, tmp_path):
@@ -270,8 +299,8 @@ def test_everything_can_be_saved(page, tmp_path):
 def test_the_runs_and_all_curves_are_saved_as_tables(page, tmp_path):
     page.copies.save_data(tmp_path / "runs.csv")
     lines = (tmp_path / "runs.csv").read_text().splitlines()
-    assert lines[0] == "id,Run,Target,Backbone,Start,Test top-1,Epochs,Date,Status,Version"
-    assert lines[1].startswith("second,second,category,SqueezeNet 1.1,imagenet,93.3 %,3,")
+    assert lines[0].startswith("id,Run,Target,Backbone,Head,Method,Penalty,Frozen,Start,")
+    assert lines[1].startswith("second,second,category,SqueezeNet 1.1,linear,fine-tune,none,none,")
     for run in ("first", "second"):
         page.table.runs.check(run, True)
     page.curves.whole.save_data(tmp_path / "curves.csv")

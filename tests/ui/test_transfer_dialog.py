@@ -22,14 +22,13 @@ from workbench.domain.reports import Progress
 from workbench.domain.run_pairs import unknown_images
 from workbench.domain.runs import RunStatus
 from workbench.domain.transfers import CandidateRun, Transfer
-from workbench.ui.dialogs.transfer import (
-    TransferDialog,
-    TransferStages,
-    TransferStarter,
+from workbench.ui.dialogs.transfer import TransferDialog, TransferStages, TransferStarter
+from workbench.ui.dialogs.transfer_parts import (
+    NumbersDialog,
+    TransferSources,
     TransferVote,
     held_out,
 )
-from workbench.ui.dialogs.transfer_sources import NumbersDialog, TransferSources
 
 FROZEN = {4: "fire3", 5: "fire4", 6: "fire5"}
 
@@ -85,7 +84,7 @@ def request_(session, tmp_path):
 
 @pytest.fixture
 def vote(qtbot, host):
-    made = TransferVote(host.context.notify, unknown_images)
+    made = TransferVote(host.context.notify, unknown_images, host.context.session.runs.epochs)
     qtbot.addWidget(made)
     return made
 
@@ -150,12 +149,26 @@ def test_the_bar_follows_the_reports_of_one_step(stages):
     assert stages.status.text() == "idle"
 
 
+TIMES = ("0:03", "0:03")  # of three epochs, and of those until they reach the goal
+
+
+def test_the_curves_of_all_runs_can_be_compared(vote, host, request_):
+    asked = []
+    vote.curves_requested.connect(asked.append)
+    vote.show_transfer(None, {})
+    assert not vote.curves.isEnabled()
+    vote.show_transfer(ran(request_, single="run2"), runs_of(host))
+    assert "until the validation accuracy is" in vote.rule.text()
+    vote.curves.click()
+    assert asked == [["run0", "run1", "run2", "run2"]]
+
+
 def test_the_vote_names_every_candidate_and_the_winner(vote, host, request_):
     vote.show_transfer(ran(request_), runs_of(host))
     assert vote.table.cells() == [
-        ["Layers 1–4 frozen", "fire3", "finished", "90.0 %", "5", "0"],
-        ["Layers 1–5 frozen", "fire4", "winner", "100.0 %", "9", "1"],
-        ["Layers 1–6 frozen", "fire5", "finished", "80.0 %", "7", "2"],
+        ["Layers 1–4 frozen", "fire3", "finished", "90.0 %", "5", *TIMES, "0"],
+        ["Layers 1–5 frozen", "fire4", "winner", "100.0 %", "9", *TIMES, "1"],
+        ["Layers 1–6 frozen", "fire5", "finished", "80.0 %", "7", *TIMES, "2"],
     ]
     rows = vote.table.selectionModel().selectedRows()
     assert [vote.table.source_row(index) for index in rows] == [1]
@@ -191,8 +204,9 @@ def test_before_the_vote_there_is_no_outcome(vote, host, request_):
     open_ = tuple(msgspec.structs.replace(c, votes=None) for c in transfer.candidates[:2])
     transfer = msgspec.structs.replace(transfer, candidates=open_)
     vote.show_transfer(transfer, runs_of(host))
-    assert [row[4:] for row in vote.table.cells()] == [["–", "–"]] * 3
-    assert vote.table.cells()[2][1:] == ["–"] * 5
+    assert [row[4] for row in vote.table.cells()] == ["–"] * 3
+    assert [row[7] for row in vote.table.cells()] == ["–"] * 3
+    assert vote.table.cells()[2][1:] == ["–"] * 7
     assert not vote.outcome.isVisibleTo(vote)
     assert vote.table.selectionModel().selectedRows() == []
     for row in (1, 2):

@@ -211,13 +211,13 @@ def _columns(chosen: str | None) -> tuple[RunColumn, ...]:
 
 def _cell(column: RunColumn, run: RunRecord) -> Cell:
     value: Any = column.value(run)
-    if value is not None and column.kind == "moment":
-        return datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M")
-    if value is not None and column.kind == "duration":
-        return round(value)
-    if column.kind == "bytes":
-        return "–" if value is None else f"{value / 1e6:,.0f} MB"
     made: Cell = value
+    if value is not None and column.kind == "moment":
+        made = datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M")
+    elif value is not None and column.kind == "duration":
+        made = round(value)
+    elif column.kind == "bytes":
+        made = "–" if value is None else f"{value / 1e6:,.0f} MB"
     return made
 
 

@@ -68,6 +68,11 @@ workbench study Birds
     metavar="KEY=VALUE",
     help="With --folds or --protocol: set a recipe key; PLAN may be a recipe.",
 )
+@click.option(
+    "--goal",
+    type=click.FloatRange(0, 1),
+    help="The validation accuracy for the time to reach it (one that all runs reach).",
+)
 @click.option("--table", is_flag=True, help="Show the table so far and train nothing.")
 def study_command(
     out: Output,
@@ -76,6 +81,7 @@ def study_command(
     folds: str | None,
     protocol: str | None,
     settings: tuple[str, ...],
+    goal: float | None,
     table: bool,
 ) -> Result:
     """Compare recipes on the same splits, seeds or folds.
@@ -100,10 +106,10 @@ def study_command(
         else:
             study = _found(session, plan)
         study = study if table else _train(session, study, out)
-        found = study_progress(session, study)
+        found = study_progress(session, study, goal)
         parts = " / ".join(part.value for part in found.parts)
         out.print(study.plan.protocol + (f"; accuracy on the {parts} part" if parts else ""))
-        _print(out, found.rows, bool(study.plan.folds))
+        _print(out, found, bool(study.plan.folds))
         _print_differences(out, found)
         return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
@@ -183,7 +189,8 @@ def _of_plan(session: Session, given: Plan) -> Study:
     return new_study(session, plan)
 
 
-def _print(out: Output, rows: list[Row], folds: bool) -> None:
+def _print(out: Output, found: StudyProgress, folds: bool) -> None:
+    rows = found.rows
     if folds:
         numbers = sorted({number for row in rows for number in row.values})
         out.table(
@@ -203,6 +210,7 @@ def _print(out: Output, rows: list[Row], folds: bool) -> None:
             "difference",
             "p",
             "seconds",
+            "" if found.goal is None else f"to {100 * found.goal:.0f} %",
         ),
         [
             (
@@ -213,6 +221,7 @@ def _print(out: Output, rows: list[Row], folds: bool) -> None:
                 _points(row.difference, signed=True),
                 "" if math.isnan(row.p) else f"{row.p:.3f}",
                 "" if math.isnan(row.seconds) else f"{row.seconds:.0f}",
+                _time(row, found),
             )
             for row in rows
         ],
@@ -225,6 +234,15 @@ def _print_differences(out: Output, found: StudyProgress) -> None:
         out.warn(f"{variant} also differs from the first variant in: {', '.join(keys)}")
     for variant, number in found.apart:
         out.warn(f"{variant}, {number}: learned from other images, not paired")
+
+
+def _time(row: Row, found: StudyProgress) -> str:
+    """The mean time to the goal, and how many runs reach it if not all do."""
+    times = found.times.get(row.variant, ())
+    if not times:
+        return ""
+    some = f" ({len(times)} of {len(row.values)})" if len(times) < len(row.values) else ""
+    return f"{sum(times) / len(times):.0f}{some}"
 
 
 def _percent(value: float | None) -> str:

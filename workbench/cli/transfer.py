@@ -393,11 +393,11 @@ def _result(session: Session, transfer: Transfer, folder: Path) -> dict[str, Jso
         "joint": transfer.joint,
         "candidates": [
             {
+                **made[c.frozen],
                 "layers": c.layers,
                 "frozen": c.frozen,
                 "votes": c.votes,
                 "alone": c.alone,
-                **made[c.frozen],
             }
             for c in transfer.candidates
         ],
@@ -424,10 +424,17 @@ def _run(session: Session, id: str) -> dict[str, Json]:
 def _print_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> None:
     out.print(f"\ncandidates from {transfer.source} (run {transfer.source_run})")
     rows = [
-        (f"1–{one['layers']}", one["frozen"], one["run"], _top1(one), one["votes"])
+        (
+            f"1–{one['layers']}",
+            one["frozen"],
+            one["run"],
+            _top1(one),
+            one["votes"],
+            round(one["seconds"] or 0),
+        )
         for one in result["candidates"]
     ]
-    out.table(("frozen layers", "up to", "run", "top-1", "votes"), rows)
+    out.table(("frozen layers", "up to", "run", "top-1", "votes", "seconds"), rows)
     drawn = " (drawn by lot among equals)" if transfer.drawn else ""
     out.print(
         f"\nwinner: frozen up to {transfer.winner}{drawn}; the candidates disagreed on "
@@ -435,10 +442,13 @@ def _print_votes(out: Output, transfer: Transfer, result: Mapping[str, Any]) -> 
     )
     if "views" in result:
         alone, along = (result["views"][key] for key in ("without", "with"))
-        views = [("category alone", alone["run"], _top1(alone))]
-        views.append(("with views", along["run"], _top1(along)))
+        learned = (("category alone", alone), ("with views", along))
         out.print("")
-        out.table(("learned", "run", "top-1"), views)
+        out.table(("learned", "run", "top-1"), [(n, r["run"], _top1(r)) for n, r in learned])
+
+
+def _time(one: Mapping[str, Any]) -> int:
+    return round(one["seconds"] or 0)
 
 
 def _top1(one: Mapping[str, Any]) -> float | None:

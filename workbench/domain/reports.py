@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
 import msgspec
 
 from workbench.domain.assessments import Assessment, LayerScores
@@ -83,6 +87,35 @@ class Epoch(Report, frozen=True, tag="epoch", kw_only=True):
     best: bool = False
     memory: int = 0
     device_memory: int = 0
+
+
+def elapsed_seconds(epochs: Sequence[Epoch]) -> list[float]:
+    """Training time in seconds at the end of each epoch, without pauses."""
+    return list(accumulate(epoch.seconds for epoch in epochs))
+
+
+def time_to_accuracy(epochs: Sequence[Epoch], goal: float) -> float | None:
+    """Training time in seconds at the end of the first epoch whose validation accuracy is at least
+    `goal`, in [0, 1]; None if none reaches it."""
+    for epoch, seconds in zip(epochs, elapsed_seconds(epochs), strict=True):
+        if epoch.validation_accuracy is not None and epoch.validation_accuracy >= goal:
+            return seconds
+    return None
+
+
+GOAL_SHARE = 0.95  # of the best validation accuracy of the least accurate run
+
+
+def common_goal(runs: Iterable[Sequence[Epoch]]) -> float | None:
+    """An accuracy in whole per cent that each of the runs reaches: GOAL_SHARE of the lowest of
+    their best validation accuracies. None if one of them has no validation accuracy."""
+    lowest = 1.0
+    for epochs in (runs := list(runs)):
+        known = [e.validation_accuracy for e in epochs if e.validation_accuracy is not None]
+        if not known:
+            return None
+        lowest = min(lowest, max(known))
+    return math.floor(100 * GOAL_SHARE * lowest) / 100 if runs else None
 
 
 class PartScore(msgspec.Struct, frozen=True, kw_only=True):

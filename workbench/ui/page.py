@@ -104,7 +104,8 @@ class PageTarget(TypedDict, total=False):
     """What a page is to show when it is opened; each page reads its own keys.
 
     An image, several images (`ids`), or those that are similar to others, by id; a run or a study,
-    by id; and values for the recipe keys `target` and `start`.
+    by id; runs whose `curves` are compared, by id; and values for the recipe keys `target` and
+    `start`.
     """
 
     image: int
@@ -113,6 +114,7 @@ class PageTarget(TypedDict, total=False):
     filter: ImageFilter
     queue: Queue
     run: str
+    curves: Sequence[str]
     study: str
     target: KeyValue
     start: KeyValue

@@ -15,7 +15,7 @@ from workbench.ui.dialogs.layers import LayersDialog
 from workbench.ui.dialogs.starts import StartsDialog
 from workbench.ui.dialogs.study import StudyDialog
 from workbench.ui.dialogs.transfer import TransferDialog
-from workbench.ui.dialogs.transfer_sources import NumbersDialog
+from workbench.ui.dialogs.transfer_parts import NumbersDialog
 from workbench.ui.pages.train.page import TrainPage
 from workbench.ui.window.window import MainWindow
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from workbench.app.results.results import TARGET_HEAD, RunResults, Scope
 from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns
 from workbench.app.results.run_comparison import RunComparison
-from workbench.domain.reports import Epoch
+from workbench.domain.reports import Epoch, elapsed_seconds
 from workbench.domain.runs import RunRecord
 from workbench.domain.spreadsheets import csv_text
 from workbench.domain.values import Cell, Cells
@@ -83,13 +83,14 @@ def views_csv(results: RunResults, scope: Scope) -> str:
 
 
 def epochs_csv(epochs: Mapping[str, Sequence[Epoch]]) -> str:
-    """The curves of runs by name: one row per run and epoch."""
+    """The curves of runs by name: one row per run and epoch; the last column is the training time
+    at its end."""
     return to_csv(
-        ("run", *EPOCH_COLUMNS),
+        ("run", *EPOCH_COLUMNS, "elapsed_seconds"),
         (
-            (run, *(getattr(epoch, column) for column in EPOCH_COLUMNS))
+            (run, *(getattr(epoch, column) for column in EPOCH_COLUMNS), seconds)
             for run, each in epochs.items()
-            for epoch in each
+            for epoch, seconds in zip(each, elapsed_seconds(each), strict=True)
         ),
     )
 

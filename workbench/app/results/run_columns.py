@@ -17,8 +17,16 @@ from workbench.domain.text import mark
 from workbench.domain.values import Json
 
 RunColumnKind = Literal[
-    *("text", "count", "share", "moment", "status", "target", "backbone", "start"),
-    *("duration", "bytes"),
+    "text",
+    "count",
+    "share",
+    "moment",
+    "duration",
+    "bytes",
+    "status",
+    "target",
+    "backbone",
+    "start",
 ]
 
 

@@ -20,6 +20,7 @@ from workbench.app.training.splitting import Drawn, draw_folds, fold_families, p
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.recipes import label_sets_of
+from workbench.domain.reports import Epoch, common_goal, time_to_accuracy
 from workbench.domain.run_pairs import Seen, data_differences, recipe_differences
 from workbench.domain.runs import RunRecord, RunStatus
 from workbench.domain.splits import PARTS, Part, SplitPlan, StoredSplit
@@ -37,7 +38,9 @@ class StudyProgress:
     `parts` are those on which the finished runs were scored: one, unless some have no test images.
     `failed` are the ids of failed runs. `differing` has, by variant, the recipe keys besides those
     of the plan in which its runs differ from those of the first variant; `apart` the cells whose
-    runs learned from other images, which are not paired.
+    runs learned from other images, which are not paired. `times` has, by variant, the training
+    times in seconds of the runs that reach the validation accuracy `goal` (None without a
+    validation part).
     """
 
     done: int
@@ -47,6 +50,8 @@ class StudyProgress:
     parts: tuple[Part, ...] = ()
     differing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     apart: tuple[tuple[str, int], ...] = ()
+    goal: float | None = None
+    times: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def new_study(session: Session, plan: Plan) -> Study:
@@ -226,15 +231,17 @@ def _check_exclusive(store: Project, plan: Plan) -> None:
             raise ValueRefused("per_class", plan.per_class, allowed)
 
 
-def study_progress(session: Session, study: Study) -> StudyProgress:
+def study_progress(session: Session, study: Study, goal: float | None = None) -> StudyProgress:
     """Progress and results of a study.
 
     Runs are scored on the test part, or the validation part without one. Their time is the sum of
-    their epochs, without pauses.
+    their epochs, without pauses. `goal` is a validation accuracy in [0, 1] for the times to reach
+    it; None takes one that all runs reach.
     """
     known = {record.id: record for record in session.store.runs.all()}
     values: dict[tuple[str, int], float] = {}
     seconds: dict[tuple[str, int], float] = {}
+    curves: dict[tuple[str, int], list[Epoch]] = {}
     failed = []
     parts: set[Part] = set()
     for variant, seed, run in study.runs:
@@ -247,10 +254,12 @@ def study_progress(session: Session, study: Study) -> StudyProgress:
         if record.status is RunStatus.FINISHED and score is not None:
             parts.add(score[0])
             values[variant, seed] = score[1]
-            seconds[variant, seed] = sum(epoch.seconds for epoch in session.store.runs.epochs(run))
+            seconds[variant, seed] = record.seconds
+            curves[variant, seed] = session.store.runs.epochs(run)
     seen = seen_by(session.store.runs_folder)
     differing, apart = _compared(study, {cell: known[study.run_of(*cell)] for cell in values}, seen)
     rows = compare(study.plan, values, seconds, apart)
+    reached = common_goal(curves.values()) if goal is None else goal
     return StudyProgress(
         len(values),
         len(study.plan.cells),
@@ -259,7 +268,20 @@ def study_progress(session: Session, study: Study) -> StudyProgress:
         tuple(part for part in PARTS if part in parts),
         differing,
         tuple(apart),
+        reached,
+        _times(curves, reached),
     )
+
+
+def _times(
+    curves: Mapping[tuple[str, int], Sequence[Epoch]], goal: float | None
+) -> dict[str, tuple[float, ...]]:
+    """The times to `goal` of the runs that reach it, by variant."""
+    found: dict[str, tuple[float, ...]] = {}
+    for (variant, _), epochs in curves.items():
+        time = None if goal is None else time_to_accuracy(epochs, goal)
+        found[variant] = (*found.get(variant, ()), *(() if time is None else (time,)))
+    return found
 
 
 def _compared(
@@ -317,6 +339,7 @@ def as_builtins(progress: StudyProgress) -> dict[str, Any]:
         "cells": progress.cells,
         "failed": list(progress.failed),
         "parts": [part.value for part in progress.parts],
+        "accuracy_goal": progress.goal,
         "differing": {variant: list(keys) for variant, keys in progress.differing.items()},
         "not_paired": [{"variant": variant, "seed": seed} for variant, seed in progress.apart],
         "rows": [
@@ -330,6 +353,7 @@ def as_builtins(progress: StudyProgress) -> dict[str, Any]:
                 "difference_interval": row.difference.half,
                 "p": row.p,
                 "seconds": row.seconds,
+                "times_to_accuracy": list(progress.times.get(row.variant, ())),
             }
             for row in progress.rows
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -22,21 +22,16 @@ from workbench.domain.backbones import backbone
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import PartialRecipe
 from workbench.domain.reports import Report
-from workbench.domain.run_pairs import Seen, differences
-from workbench.domain.runs import RunRecord, top1
-from workbench.domain.splits import Part
 from workbench.domain.text import plural, tr
-from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer, TransferRequest
-from workbench.ui.dialogs.transfer_sources import TransferSources
+from workbench.domain.transfers import Transfer, TransferRequest
+from workbench.ui.dialogs.transfer_parts import TransferSources, TransferVote
 from workbench.ui.look.icons import icon
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context, column, row
-from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.elided import ElidedLabel
-from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable
 from workbench.ui.parts.job_line import JobState, clock, state_after
-from workbench.ui.parts.run_texts import START_TITLES, percent, status_text, target_text
+from workbench.ui.parts.run_texts import START_TITLES, target_text
 
 _ICONS = {  # by state of a step: icon and colour
     "done": ("check-circle", "good"),
@@ -127,137 +122,6 @@ class TransferStages(QWidget):
             self._draw_icons()
 
 
-class TransferVote(QWidget):
-    """Table of the candidates with their votes, and the outcome.
-
-    `run_chosen(id)` is emitted when a candidate is clicked, to open its results.
-    """
-
-    run_chosen = Signal(str)
-
-    def __init__(self, notify: Notify, seen: Seen, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._seen = seen
-        self._transfer: Transfer | None = None
-        self.table = self._make_table()
-        self.table.picked.connect(self._choose_run)
-        heading = QLabel(tr("Candidates"))
-        heading.setProperty("role", "heading")
-        self.outcome = PlainLabel()
-        self.outcome.setWordWrap(True)
-        self.rule = QLabel(
-            tr(
-                "Each held-out image gets the label that most candidates predict. The candidate "
-                "that agrees with these labels most often wins. Ties are broken at random, "
-                "with the recipe's seed."
-            )
-        )
-        self.rule.setWordWrap(True)
-        self.rule.setProperty("role", "caption")
-        self.copies = Copies(
-            self.table,
-            lambda: tr("candidates"),
-            lambda: pixmap_of(self.table),
-            self.table.csv,
-            notify,
-        )
-        top = row((heading, 1), self.copies.button(self))
-        column(top, self.table, self.outcome, self.rule, on=self, spacing=8)
-
-    def _make_table(self) -> FigureTable:
-        table = FigureTable(
-            (
-                Column(tr("Candidate")),
-                Column(tr("Frozen up to")),
-                Column(tr("State")),
-                Column(tr("Top-1"), "share", tr("Accuracy on the held-out images")),
-                Column(tr("Votes"), "count", tr("Images on which it agrees with the majority")),
-                Column(
-                    tr("Drawn"), "count", tr("Votes on images whose label was drawn from a tie")
-                ),
-            )
-        )
-        table.give_first_room()
-        row = table.verticalHeader().defaultSectionSize()
-        table.setFixedHeight(row * len(CANDIDATE_LAYERS) + 34)
-        return table
-
-    def show_transfer(self, transfer: Transfer | None, runs: Mapping[str, RunRecord]) -> None:
-        """Show the candidates of a transfer, with their `runs` by id; None shows empty rows."""
-        self._transfer = transfer
-        trained = {c.layers: c for c in transfer.candidates} if transfer is not None else {}
-        self.table.set_rows(
-            [self._cells(layers, trained.get(layers), runs) for layers in CANDIDATE_LAYERS]
-        )
-        winner = transfer.winner if transfer is not None else ""
-        names = [c.frozen for c in transfer.candidates] if transfer is not None else []
-        if winner in names:
-            self.table.selectRow(self.table.view_row(names.index(winner)))
-        else:
-            self.table.clearSelection()
-        self.outcome.setVisible(bool(winner))
-        if transfer is not None and winner:
-            self.outcome.setText(self._outcome(transfer, runs))
-
-    def _cells(
-        self, layers: int, candidate: CandidateRun | None, runs: Mapping[str, RunRecord]
-    ) -> tuple[FigureCell, ...]:
-        name = tr("Layers 1–{last} frozen").format(last=layers)
-        if candidate is None:
-            return (name, None, None, None, None, None)
-        run = runs.get(candidate.run)
-        state = status_text(run) if run is not None else tr("removed")
-        if self._transfer is not None and candidate.frozen == self._transfer.winner:
-            state = tr("winner")
-        drawn = candidate.alone if candidate.votes is not None else None
-        return (name, candidate.frozen, state, held_out(run), candidate.votes, drawn)
-
-    def _outcome(self, transfer: Transfer, runs: Mapping[str, RunRecord]) -> str:
-        winner = next(c for c in transfer.candidates if c.frozen == transfer.winner)
-        if transfer.drawn:
-            first = tr("Winner, drawn from a tie: frozen up to {stage}.")
-        else:
-            first = tr("Winner: frozen up to {stage}.")
-        second = plural(
-            transfer.voted,
-            "It agrees with the majority on {votes:,} of {n:,} held-out image; the candidates "
-            "disagree on {disputed:,}.",
-            "It agrees with the majority on {votes:,} of {n:,} held-out images; the candidates "
-            "disagree on {disputed:,}.",
-            votes=winner.votes,
-            disputed=transfer.disputed,
-        )
-        sentences = [first.format(stage=transfer.winner), second]
-        without, with_views = runs.get(transfer.single), runs.get(transfer.winner_run)
-        if without is not None and with_views is not None and held_out(without) is not None:
-            sentences += self._without_views(without, with_views)
-        return " ".join(sentences)
-
-    def _without_views(self, without: RunRecord, with_views: RunRecord) -> list[str]:
-        """The winner beside the same run without views, and in what else they differ."""
-        text = tr("Top-1 is {without} without views (“{single}”) and {with_views} with them.")
-        scores = percent(held_out(without)), percent(held_out(with_views))
-        sentences = [text.format(without=scores[0], single=without.name, with_views=scores[1])]
-        found = differences(with_views, without, self._seen)
-        if more := [key for key in found if key != "target"]:
-            also = tr("They also differ in: {keys}.")
-            sentences.append(also.format(keys=", ".join(more)))
-        return sentences
-
-    def _choose_run(self, row: int) -> None:
-        candidates = self._transfer.candidates if self._transfer is not None else ()
-        if row < len(candidates):
-            self.run_chosen.emit(candidates[row].run)
-
-
-def held_out(run: RunRecord | None) -> float | None:
-    """Return the top-1 accuracy of a run on its test part, or on validation if it has no test."""
-    if run is None:
-        return None
-    test = top1(run)
-    return test if test is not None else top1(run, Part.VALIDATION)
-
-
 class TransferDialog(Dialog):
     """Shows the transfer in `queue`, which continues when the dialog is closed.
 
@@ -282,7 +146,9 @@ class TransferDialog(Dialog):
         label_set = transferring.transfer_request(context.session, keys, ()).label_set
         self.sources = TransferSources(context, label_set)
         self.stages = TransferStages()
-        self.vote = TransferVote(context.notify, seen_by(context.session.runs_folder))
+        self.vote = TransferVote(
+            context.notify, seen_by(context.session.runs_folder), context.session.runs.epochs
+        )
         self._make_choices()
         self._lay_out()
         self._connect()
@@ -323,6 +189,7 @@ class TransferDialog(Dialog):
         self.start.clicked.connect(self._start_or_stop)
         self.open_winner.clicked.connect(self._show_winner)
         self.vote.run_chosen.connect(self._show_run)
+        self.vote.curves_requested.connect(self._show_curves)
         self._queue.changed.connect(self._show)
         self._queue.reported.connect(self.stages.show_report)
 
@@ -434,6 +301,10 @@ class TransferDialog(Dialog):
     def _show_run(self, run: str) -> None:
         self.accept()
         self.results_requested.emit(run)
+
+    def _show_curves(self, runs: list[str]) -> None:
+        self.accept()
+        self._context.go("results", curves=runs)
 
 
 def _settings_text(request: TransferRequest) -> str:

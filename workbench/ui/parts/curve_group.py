@@ -12,22 +12,25 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSlider,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from workbench.app.results.result_tables import epochs_csv, to_csv
-from workbench.domain.reports import Epoch
+from workbench.domain.reports import Epoch, common_goal, elapsed_seconds, time_to_accuracy
 from workbench.domain.text import tr
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
+from workbench.ui.parts.job_line import clock
 
 TRAIN_COLOUR = 0
 LOW = 300  # below this height in pixels, two charts are shown instead of four
@@ -43,7 +46,9 @@ class StepLosses:
 
 
 class CurveGroup(QWidget):
-    """Loss, accuracy, learning rate and images per second over the epochs of runs."""
+    """Loss, accuracy, learning rate and images per second over the epochs of runs, or over their
+    training time; and the time until the validation accuracy reaches a goal.
+    """
 
     def __init__(self, notify: Notify, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +60,9 @@ class CurveGroup(QWidget):
         self.speed = CurveChart(tr("Images per second"), decimals=0)
         self.charts = (self.loss, self.accuracy, self.rate, self.speed)
         self._shown: dict[str, Sequence[Epoch]] = {}
+        self._steps: StepLosses | None = None
+        self._single = True
+        self._goal_chosen = False
         self.whole = Copies(
             self,
             lambda: tr("{name} curves").format(name=self.name).strip(),
@@ -67,6 +75,7 @@ class CurveGroup(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addLayout(self._make_bar())
+        column.addWidget(self.heading)
         column.addLayout(self._make_grid(), 1)
         for chart in self.charts:
             chart.hovered.connect(self._set_cross)
@@ -77,6 +86,7 @@ class CurveGroup(QWidget):
         self.heading = PlainLabel()
         self.heading.setProperty("role", "muted")
         self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.heading.setWordWrap(True)
         self.log = QCheckBox(tr("Log axis"))
         self.log.setToolTip(tr("Use a logarithmic axis for the loss"))
         self.log.toggled.connect(self.loss.set_log)
@@ -90,10 +100,69 @@ class CurveGroup(QWidget):
         label.setBuddy(self.smoothing)
         bar = QHBoxLayout()
         bar.setSpacing(8)
-        bar.addWidget(self.heading, 1)
+        self._add_times(bar)
+        bar.addStretch(1)
         for widget in (label, self.smoothing, self.log, self.whole.button(self)):
             bar.addWidget(widget)
         return bar
+
+    def _add_times(self, bar: QHBoxLayout) -> None:
+        self.over = QComboBox()
+        self.over.addItems([tr("Over epochs"), tr("Over time")])
+        self.over.setToolTip(tr("Training time is counted without pauses"))
+        self.over.setAccessibleName(tr("Axis of the curves"))
+        self.over.currentIndexChanged.connect(self._change_axis)
+        self.goal = QSpinBox()
+        self.goal.setRange(1, 100)
+        self.goal.setSuffix("\u00a0%")
+        self.goal.setToolTip(tr("Show the training time until validation accuracy reaches this"))
+        self.goal.setAccessibleName(tr("Accuracy to reach"))
+        self.goal.valueChanged.connect(self._change_goal)
+        label = QLabel(tr("Time to"))
+        label.setBuddy(self.goal)
+        for widget in (self.over, label, self.goal):
+            bar.addWidget(widget)
+
+    @property
+    def over_time(self) -> bool:
+        """Whether the curves are shown over training time."""
+        return self.over.currentIndex() == 1
+
+    def show_over_time(self, on: bool) -> None:
+        """Show the curves over training time, or over epochs."""
+        self.over.setCurrentIndex(int(on))
+
+    def _change_axis(self) -> None:
+        for chart in self.charts:
+            chart.set_over_time(self.over_time)
+        self._show_again()
+
+    def _change_goal(self) -> None:
+        self._goal_chosen = True
+        self._show_again()
+
+    def _show_again(self) -> None:
+        if self._single and self._shown:
+            self.show_run(next(iter(self._shown.values())), self._steps)
+        else:
+            self.show_runs(self._shown)
+
+    def _update_goal(self) -> None:
+        """Set a goal that all runs reach, unless the user chose one."""
+        found = common_goal(self._shown.values())
+        if not self._goal_chosen and found:
+            self.goal.blockSignals(True)
+            self.goal.setValue(max(1, round(100 * found)))
+            self.goal.blockSignals(False)
+
+    def _time_to_goal(self, epochs: Sequence[Epoch]) -> str:
+        """When a run reaches the goal, "" without a validation part."""
+        if not any(epoch.validation_accuracy is not None for epoch in epochs):
+            return ""
+        found = time_to_accuracy(epochs, self.goal.value() / 100)
+        if found is None:
+            return tr("{goal} % not reached").format(goal=self.goal.value())
+        return tr("{goal} % after {time}").format(goal=self.goal.value(), time=clock(found))
 
     def _make_grid(self) -> QGridLayout:
         self._grid = grid = QGridLayout()
@@ -142,81 +211,111 @@ class CurveGroup(QWidget):
 
     def show_run(self, epochs: Sequence[Epoch], steps: StepLosses | None = None) -> None:
         """Show training and validation of one run, with the losses of single steps behind."""
-        self._shown = {self.name: epochs}
+        self._shown, self._steps, self._single = {self.name: epochs}, steps, True
+        self._update_goal()
         train, validation = tr("train"), tr("validation")
         losses = [
-            _curve(train, epochs, lambda e: e.train_loss, TRAIN_COLOUR),
-            _curve(validation, epochs, lambda e: e.validation_loss),
+            self._curve(train, epochs, lambda e: e.train_loss, TRAIN_COLOUR),
+            self._curve(validation, epochs, lambda e: e.validation_loss),
         ]
         if steps is not None and len(steps.xs):
-            losses.insert(0, Curve(tr("steps"), steps.xs, steps.ys, TRAIN_COLOUR, faint=True))
+            losses.insert(0, self._step_curve(epochs, steps))
         accuracies = [
-            _curve(train, epochs, lambda e: e.train_accuracy, TRAIN_COLOUR),
-            _curve(validation, epochs, lambda e: e.validation_accuracy),
-            _curve(tr("view"), epochs, lambda e: e.view_accuracy, 2),
+            self._curve(train, epochs, lambda e: e.train_accuracy, TRAIN_COLOUR),
+            self._curve(validation, epochs, lambda e: e.validation_accuracy),
+            self._curve(tr("view"), epochs, lambda e: e.view_accuracy, 2),
         ]
-        total = epochs[-1].epochs if epochs else 0
+        total = epochs[-1].epochs if epochs and not self.over_time else 0
         self.loss.set_curves(losses, total)
         self.accuracy.set_curves(_with_points(accuracies), total)
-        rate = _curve(tr("rate"), epochs, lambda e: e.learning_rate)
-        speed = _curve(tr("images/s"), epochs, lambda e: e.images_per_second)
+        rate = self._curve(tr("rate"), epochs, lambda e: e.learning_rate)
+        speed = self._curve(tr("images/s"), epochs, lambda e: e.images_per_second)
         self.rate.set_curves([rate], total)
         self.speed.set_curves([speed], total)
-        best = next((e.epoch for e in reversed(epochs) if e.best), None)
+        at = next((i for i in reversed(range(len(epochs))) if epochs[i].best), None)
         for chart in (self.loss, self.accuracy):
-            chart.set_best(best)
-        self.heading.setText(tr("Best epoch: {number}").format(number=best) if best else "")
+            chart.set_best(None if at is None else float(self._xs(epochs)[at]))
+        best = "" if at is None else tr("Best epoch: {number}").format(number=epochs[at].epoch)
+        self._set_heading("  ·  ".join(filter(None, (best, self._time_to_goal(epochs)))))
 
     def show_runs(self, runs: Mapping[str, Sequence[Epoch]]) -> None:
         """Show several runs: one colour each, validation solid, training dashed."""
-        self._shown = dict(runs)
+        self._shown, self._single = dict(runs), False
+        self._update_goal()
         many = list(runs.items())
-        self.heading.setText(self._run_legend([name for name, _ in many]))
+        self._set_heading(self._run_legend())
         for chart, train, validation in (
             (self.loss, "train_loss", "validation_loss"),
             (self.accuracy, "train_accuracy", "validation_accuracy"),
         ):
             curves = []
             for at, (name, epochs) in enumerate(many):
-                curves.append(_named(escape(name), epochs, validation, at, dashed=False))
+                curves.append(self._named(escape(name), epochs, validation, at, dashed=False))
                 training = tr("{name} train").format(name=escape(name))
-                curves.append(_named(training, epochs, train, at, dashed=True))
+                curves.append(self._named(training, epochs, train, at, dashed=True))
             chart.set_curves(_with_points(curves), named=False)
             chart.set_best(None)
         for chart, what in ((self.rate, "learning_rate"), (self.speed, "images_per_second")):
             chart.set_curves(
-                [_named(escape(n), e, what, at, dashed=False) for at, (n, e) in enumerate(many)],
+                [
+                    self._named(escape(name), epochs, what, at, dashed=False)
+                    for at, (name, epochs) in enumerate(many)
+                ],
                 named=False,
             )
 
-    def _run_legend(self, names: Sequence[str]) -> str:
-        """Names of runs with their colours, as rich text."""
-        if not names:
+    def _run_legend(self) -> str:
+        """Names of the runs with their colours and the times to the goal, as rich text."""
+        if not self._shown:
             return ""
-        runs = [
-            f'<span style="color:{self.loss.colour(at).name()}">━</span> {escape(name)}'
-            for at, name in enumerate(names)
-        ]
+        runs = []
+        for at, (name, epochs) in enumerate(self._shown.items()):
+            colour, time = self.loss.colour(at).name(), self._time_to_goal(epochs)
+            named = f'<span style="color:{colour}">━</span> {escape(name)}'
+            runs.append(f"{named} ({escape(time)})" if time else named)
         return " &nbsp; ".join([*runs, tr("(dashed: train)")])
+
+    def _set_heading(self, text: str) -> None:
+        self.heading.setText(text)
+        self.heading.setVisible(bool(text))
 
     def clear(self) -> None:
         """Remove all curves."""
         self.show_runs({})
 
+    # Curves
+
+    def _xs(self, epochs: Sequence[Epoch]) -> FloatArray:
+        """The places of the epochs on the axis: their numbers, or the times of their ends."""
+        found = elapsed_seconds(epochs) if self.over_time else [float(e.epoch) for e in epochs]
+        return np.array(found, dtype=np.float64)
+
+    def _curve(
+        self,
+        name: str,
+        epochs: Sequence[Epoch],
+        value: Callable[[Epoch], float | None],
+        colour: int = -1,
+    ) -> Curve:
+        found = [value(epoch) for epoch in epochs]
+        ys = np.array([np.nan if y is None else y for y in found], dtype=np.float64)
+        return Curve(name, self._xs(epochs), ys, colour)
+
+    def _named(
+        self, name: str, epochs: Sequence[Epoch], what: str, colour: int, *, dashed: bool
+    ) -> Curve:
+        made = self._curve(name, epochs, lambda epoch: getattr(epoch, what), colour)
+        return Curve(made.name, made.xs, made.ys, colour, dashed)
+
+    def _step_curve(self, epochs: Sequence[Epoch], steps: StepLosses) -> Curve:
+        """The losses of steps; over time, those of finished epochs, spread evenly over each."""
+        xs, ys = steps.xs, steps.ys
+        if self.over_time:
+            ends = np.array([0.0, *(float(epoch.epoch) for epoch in epochs)])
+            inside = xs <= ends[-1]
+            xs, ys = np.interp(xs[inside], ends, [0.0, *self._xs(epochs)]), ys[inside]
+        return Curve(tr("steps"), xs, ys, TRAIN_COLOUR, faint=True)
+
 
 def _with_points(curves: Sequence[Curve]) -> list[Curve]:
     return [curve for curve in curves if not np.isnan(curve.ys).all()]
-
-
-def _named(name: str, epochs: Sequence[Epoch], what: str, colour: int, *, dashed: bool) -> Curve:
-    made = _curve(name, epochs, lambda epoch: getattr(epoch, what), colour)
-    return Curve(made.name, made.xs, made.ys, colour, dashed)
-
-
-def _curve(
-    name: str, epochs: Sequence[Epoch], value: Callable[[Epoch], float | None], colour: int = -1
-) -> Curve:
-    xs = np.array([epoch.epoch for epoch in epochs], dtype=np.float64)
-    found = [value(epoch) for epoch in epochs]
-    ys = np.array([np.nan if y is None else y for y in found], dtype=np.float64)
-    return Curve(name, xs, ys, colour)

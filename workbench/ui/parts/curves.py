@@ -1,4 +1,4 @@
-"""A chart of curves over epochs, redrawn by a timer however often the data change."""
+"""A chart of curves over epochs or time, redrawn by a timer however often the data change."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from workbench.domain.metrics import nearest, smoothed
 from workbench.domain.text import tr
 from workbench.ui.look.theme import CAPTION_PIXELS, Theme, label_colour, sized
+from workbench.ui.parts.job_line import clock
 
 FloatArray = NDArray[np.float64]
 REDRAW_MS = 66  # 15 frames per second
@@ -24,7 +25,7 @@ FEW = 40  # up to this many points are drawn as dots
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line over epochs.
+    """A named line over epochs, or over seconds of training time.
 
     `colour` is an index of the label colours, or −1 for the accent colour; `dashed` lines are
     training, not validation; `faint` lines are raw values behind a smoothed line.
@@ -36,6 +37,17 @@ class Curve:
     colour: int = -1
     dashed: bool = False
     faint: bool = False
+
+
+class _BottomAxis(pg.AxisItem):  # type: ignore[misc]
+    """The axis of epochs, or of seconds, which are written as times."""
+
+    over_time = False
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        if self.over_time:
+            return [clock(value) for value in values]
+        return list(super().tickStrings(values, scale, spacing))
 
 
 class CurveChart(QWidget):
@@ -73,7 +85,8 @@ class CurveChart(QWidget):
         self.top.setContentsMargins(8, 4, 8, 0)
         self.top.addWidget(heading)
         self.top.addWidget(self.legend, 1)
-        self._view = pg.PlotWidget()
+        self._bottom = _BottomAxis("bottom")
+        self._view = pg.PlotWidget(axisItems={"bottom": self._bottom})
         self._view.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self._plot = self._view.getPlotItem()
         self._plot.setMenuEnabled(False)
@@ -111,6 +124,13 @@ class CurveChart(QWidget):
             else:
                 self.fit()
         self._schedule()
+
+    def set_over_time(self, on: bool) -> None:
+        """Take the places of the lines as seconds of training time instead of epochs."""
+        self._bottom.over_time = on
+        self._epochs = 0
+        self.fit()
+        self._space_ticks(None, self._plot.getViewBox().viewRange()[0])
 
     def link(self, other: CurveChart) -> None:
         """Show the same range of epochs as another chart."""
@@ -161,7 +181,8 @@ class CurveChart(QWidget):
         xs = sorted({float(x) for curve in self._curves for x in curve.xs})
         columns = [dict(zip(c.xs.tolist(), c.ys.tolist(), strict=True)) for c in self._curves]
         rows: list[list[float | None]] = [[x, *(c.get(x) for c in columns)] for x in xs]
-        return ["epoch", *(curve.name for curve in self._curves)], rows
+        unit = "seconds" if self._bottom.over_time else "epoch"
+        return [unit, *(curve.name for curve in self._curves)], rows
 
     # Drawing
 
@@ -193,9 +214,12 @@ class CurveChart(QWidget):
             self.hovered.emit(float(box.mapSceneToView(at).x()))
 
     def _space_ticks(self, _: object, span: Sequence[float]) -> None:
-        """Put ticks at whole epochs only."""
+        """Put ticks at whole epochs only, or at whole seconds, minutes or hours."""
         wide = max(1.0, span[1] - span[0])
-        steps = (m * 10**e for e in range(7) for m in (1, 2, 5))
+        steps = [m * 10**e for e in range(7) for m in (1, 2, 5)]
+        if self._bottom.over_time:
+            within = [unit * m for unit in (1, 60) for m in (1, 2, 5, 10, 15, 30)]
+            steps = within + [3600 * step for step in steps]
         step = next((s for s in steps if wide / s <= 8), 10**7)
         self._plot.getAxis("bottom").setTickSpacing(levels=[(step, 0)])
 
@@ -268,7 +292,9 @@ class CurveChart(QWidget):
         text = " &nbsp; ".join(parts)
         if self._cross is not None and shown:
             at = shown[0].xs[nearest(shown[0].xs, self._cross) or 0]
-            text = tr("epoch {epoch}").format(epoch=f"{at:g}") + " &nbsp; " + text
+            place = tr("epoch {epoch}").format(epoch=f"{at:g}")
+            place = clock(float(at)) if self._bottom.over_time else place
+            text = f"{place} &nbsp; {text}"
         self.legend.setText(text)
 
     def _value_text(self, value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from PySide6.QtCore import Qt
@@ -149,6 +150,7 @@ class ResultsPage(Page):
         self.pairs.picked.connect(self.compare)
         self.pairs.missing.connect(self.model.train_missing)
         self.studies.run_requested.connect(lambda run: self.opened(run=run))
+        self.studies.curves_requested.connect(lambda runs: self.opened(curves=runs))
         self.studies.switch.toggled.connect(lambda _: self._reload())
 
     # What is shown
@@ -180,6 +182,8 @@ class ResultsPage(Page):
             self.studies.switch.setChecked(False)
             self.table.select_run(str(what["run"]))
             self.show_run(str(what["run"]))
+        if "curves" in what:
+            self.show_curves(what["curves"] or ())
         if "study" in what:
             self.studies.show_study(str(what["study"]), resume=True)
         self.matrix.view.setFocus()
@@ -249,6 +253,18 @@ class ResultsPage(Page):
             self.curves.show_run(self.model.epochs_of(current))
         else:
             self.curves.clear()
+
+    def show_curves(self, runs: Sequence[str]) -> None:
+        """Compare the curves of several runs over their training time."""
+        known = [run for run in runs if run in self._states]
+        if not known:
+            return
+        self.studies.switch.setChecked(False)
+        self.table.runs.checked = set(known)
+        self.table.select_run(known[-1])
+        self.curves.show_over_time(True)
+        self.show_run(known[-1])
+        self.tabs.setCurrentWidget(self.curves)
 
     def shown(self) -> RunInScope | None:
         """The run and scope shown, None if the run has no results."""
@@ -324,6 +340,7 @@ class ResultsPage(Page):
             "checked": self.table.checked(),
             "tab": self.tabs.currentIndex(),
             "scope": [str(scope.part), scope.view, scope.head],
+            "over_time": self.curves.over_time,
             "percent": self.matrix.values.currentIndex(),
             "above": self.above.sizes(),
             "beside": self.beside.sizes(),
@@ -337,6 +354,7 @@ class ResultsPage(Page):
         for splitter, key in ((self.above, "above"), (self.beside, "beside")):
             if state.get(key):
                 splitter.setSizes([int(size) for size in state[key]])
+        self.curves.show_over_time(bool(state.get("over_time", False)))
         self.table.set_chosen(state.get("columns"))
         if len(state.get("order", ())) == 2:
             self.table.set_order(str(state["order"][0]), bool(state["order"][1]))

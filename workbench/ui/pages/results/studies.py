@@ -16,16 +16,19 @@ from workbench.domain.values import Cells
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.page import Context
 from workbench.ui.parts.copying import Copies, pixmap_of
-from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
+from workbench.ui.parts.figure_table import Column, Figure, FigureCell, FigureTable, figure
+from workbench.ui.parts.job_line import clock
 
 
 class StudySection(QWidget):
     """The table of a study and the controls to resume or stop it.
 
-    `run_requested(id)` is emitted to show the newest run of a variant.
+    `run_requested(id)` is emitted to show the newest run of a variant, and `curves_requested(ids)`
+    to compare the curves of the finished runs.
     """
 
     run_requested = Signal(str)
+    curves_requested = Signal(list)
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +48,9 @@ class StudySection(QWidget):
         self.progress.setProperty("role", "muted")
         self.resume_button = QPushButton()
         self.resume_button.clicked.connect(self._resume_or_stop)
+        self.curves_button = QPushButton(tr("Show curves"))
+        self.curves_button.setToolTip(tr("Compare accuracy and loss of the runs over time"))
+        self.curves_button.clicked.connect(self._request_curves)
         self.empty = QLabel(
             tr("No studies yet. “Study…” on the Train page compares methods on the same splits.")
         )
@@ -75,6 +81,11 @@ class StudySection(QWidget):
                 ),
                 Column(tr("p"), "figure", tr("Two-sided paired t-test")),
                 Column(tr("Seconds"), "count", tr("Mean training time")),
+                Column(
+                    tr("Time to accuracy"),
+                    "figure",
+                    tr("Mean training time until validation accuracy reaches the goal below"),
+                ),
             )
         )
         table.give_first_room()
@@ -85,6 +96,7 @@ class StudySection(QWidget):
         top.setSpacing(12)
         top.addWidget(self.which)
         top.addWidget(self.progress, 1)
+        top.addWidget(self.curves_button)
         top.addWidget(self.resume_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 0, 16, 12)
@@ -127,9 +139,10 @@ class StudySection(QWidget):
         if study is None:
             return
         found = self._standing = study_progress(self._context.session, study)
-        self.table.set_rows([_cells(row) for row in found.rows])
+        self.table.set_rows([_cells(row, found) for row in found.rows])
+        self.curves_button.setVisible(found.done > 0)
         lines = [_each(row, bool(study.plan.folds)) for row in found.rows]
-        self.each.setText("\n".join([*lines, *_differences(found)]))
+        self.each.setText("\n".join([*lines, *_differences(found), *_goal(found)]))
         running = self.queue.running(study.id)
         parts = [
             plural(
@@ -158,6 +171,11 @@ class StudySection(QWidget):
         else:
             self.queue.resume(study.id)
 
+    def _request_curves(self) -> None:
+        study = self.shown()
+        if study is not None:
+            self.curves_requested.emit([run for _, _, run in study.runs])
+
     def _picked(self, row: int) -> None:
         study = self.shown()
         if study is None:
@@ -181,14 +199,17 @@ class StudySection(QWidget):
         rows: list[Cells] = [
             (
                 *("variant", "seeds", "mean", "deviation", "interval"),
-                *("difference", "interval", "p", "seconds", *map(str, self._numbers())),
+                *("difference", "interval", "p", "seconds", "time_to_accuracy"),
+                *map(str, self._numbers()),
             )
         ]
         for row in self._standing.rows if self._standing is not None else ():
             mean = (row.accuracy.mean, row.deviation, row.accuracy.half)
             difference = (row.difference.mean, row.difference.half, row.p)
             each = [row.values.get(number, math.nan) for number in self._numbers()]
-            numbers = [_plain(value) for value in (*mean, *difference, row.seconds, *each)]
+            times = self._standing.times.get(row.variant, ()) if self._standing else ()
+            reached = sum(times) / len(times) if times else math.nan
+            numbers = [_plain(v) for v in (*mean, *difference, row.seconds, reached, *each)]
             rows.append((row.variant, len(row.values), *numbers))
         return csv_text(rows)
 
@@ -214,7 +235,26 @@ def _differences(found: StudyProgress) -> list[str]:
     return lines + [other.format(variant=name, number=number) for name, number in found.apart]
 
 
-def _cells(row: Row) -> tuple[FigureCell, ...]:
+def _goal(found: StudyProgress) -> list[str]:
+    """The goal of the column of times."""
+    if found.goal is None:
+        return []
+    text = tr("Time to accuracy: until the validation accuracy is {goal} %")
+    return [text.format(goal=round(100 * found.goal))]
+
+
+def _time(row: Row, found: StudyProgress) -> FigureCell:
+    times = found.times.get(row.variant, ())
+    if not times:
+        return figure(None)
+    mean, runs = sum(times) / len(times), len(row.values)
+    text = clock(mean)
+    if len(times) < runs:
+        text = tr("{time} ({count} of {runs})").format(time=text, count=len(times), runs=runs)
+    return Figure(mean, text)
+
+
+def _cells(row: Row, found: StudyProgress) -> tuple[FigureCell, ...]:
     mean = None if math.isnan(row.accuracy.mean) else row.accuracy.mean
     seconds = None if math.isnan(row.seconds) else round(row.seconds)
     wide = figure(100 * row.accuracy.half)
@@ -231,6 +271,7 @@ def _cells(row: Row) -> tuple[FigureCell, ...]:
         difference,
         figure(row.p, 3),
         seconds,
+        _time(row, found),
     )
 
 

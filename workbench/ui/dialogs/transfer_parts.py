@@ -1,8 +1,8 @@
-"""Sources of a transfer: a list that can be edited, and their ranking with all figures."""
+"""Parts of the transfer dialog: the sources with their ranking, and the vote of the candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -26,13 +26,21 @@ from workbench.app.transfer.sources import (
 )
 from workbench.domain.errors import KnownError
 from workbench.domain.relatedness import SourceRelatedness, interpretation, number_names
-from workbench.domain.text import tr
+from workbench.domain.reports import Epoch, common_goal, time_to_accuracy
+from workbench.domain.run_pairs import Seen, differences
+from workbench.domain.runs import RunRecord, top1
+from workbench.domain.splits import Part
+from workbench.domain.text import plural, tr
+from workbench.domain.transfers import CANDIDATE_LAYERS, CandidateRun, Transfer
 from workbench.ui.look.markup import PlainLabel
-from workbench.ui.page import Context
-from workbench.ui.parts.copying import Copies, pixmap_of
+from workbench.ui.page import Context, column, row
+from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.dialog import Dialog
 from workbench.ui.parts.figure_table import Column, Figure, FigureCell, FigureTable, figure
+from workbench.ui.parts.job_line import clock
+from workbench.ui.parts.run_texts import percent, status_text
 
+Epochs = Callable[[str], Sequence[Epoch]]
 FULL = 36  # numbers of a comparison that uses views
 
 
@@ -250,3 +258,173 @@ class NumbersDialog(Dialog):
         column.addWidget(note)
         column.addWidget(self.table, 1)
         column.addLayout(below)
+
+
+class TransferVote(QWidget):
+    """Table of the candidates with their votes, and the outcome.
+
+    `seen` is what runs learned from, `epochs` returns those of a run. `run_chosen(id)` is emitted
+    when a candidate is clicked, to open its results, and `curves_requested(ids)` to compare the
+    curves of all runs.
+    """
+
+    run_chosen = Signal(str)
+    curves_requested = Signal(list)
+
+    def __init__(
+        self, notify: Notify, seen: Seen, epochs: Epochs, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._seen, self._epochs = seen, epochs
+        self._times: dict[str, float | None] = {}  # to the goal, by run
+        self._transfer: Transfer | None = None
+        self.table = self._make_table()
+        self.table.picked.connect(self._choose_run)
+        heading = QLabel(tr("Candidates"))
+        heading.setProperty("role", "heading")
+        self.outcome = PlainLabel()
+        self.outcome.setWordWrap(True)
+        self._rule = tr(
+            "Each held-out image gets the label that most candidates predict. The candidate "
+            "that agrees with these labels most often wins. Ties are broken at random, "
+            "with the recipe's seed."
+        )
+        self.rule = QLabel(self._rule)
+        self.rule.setWordWrap(True)
+        self.rule.setProperty("role", "caption")
+        self.copies = Copies(
+            self.table,
+            lambda: tr("candidates"),
+            lambda: pixmap_of(self.table),
+            self.table.csv,
+            notify,
+        )
+        self.curves = QPushButton(tr("Show curves"))
+        self.curves.setToolTip(tr("Compare accuracy and loss of the runs over time"))
+        self.curves.clicked.connect(self._request_curves)
+        top = row((heading, 1), self.curves, self.copies.button(self), spacing=8)
+        column(top, self.table, self.outcome, self.rule, on=self, spacing=8)
+
+    def _make_table(self) -> FigureTable:
+        table = FigureTable(
+            (
+                Column(tr("Candidate")),
+                Column(tr("Frozen up to")),
+                Column(tr("State")),
+                Column(tr("Top-1"), "share", tr("Accuracy on the held-out images")),
+                Column(tr("Votes"), "count", tr("Images on which it agrees with the majority")),
+                Column(tr("Time"), "figure", tr("Training time without pauses")),
+                Column(
+                    tr("To accuracy"),
+                    "figure",
+                    tr("Training time until validation accuracy reaches the goal below"),
+                ),
+                Column(
+                    tr("Drawn"), "count", tr("Votes on images whose label was drawn from a tie")
+                ),
+            )
+        )
+        table.give_first_room()
+        row = table.verticalHeader().defaultSectionSize()
+        table.setFixedHeight(row * len(CANDIDATE_LAYERS) + 34)
+        return table
+
+    def show_transfer(self, transfer: Transfer | None, runs: Mapping[str, RunRecord]) -> None:
+        """Show the candidates of a transfer, with their `runs` by id; None shows empty rows."""
+        self._transfer = transfer
+        trained = {c.layers: c for c in transfer.candidates} if transfer is not None else {}
+        self._measure_times([c.run for c in trained.values() if c.run in runs])
+        self.table.set_rows(
+            [self._cells(layers, trained.get(layers), runs) for layers in CANDIDATE_LAYERS]
+        )
+        winner = transfer.winner if transfer is not None else ""
+        names = [c.frozen for c in transfer.candidates] if transfer is not None else []
+        if winner in names:
+            self.table.selectRow(self.table.view_row(names.index(winner)))
+        else:
+            self.table.clearSelection()
+        self.outcome.setVisible(bool(winner))
+        if transfer is not None and winner:
+            self.outcome.setText(self._outcome(transfer, runs))
+
+    def _cells(
+        self, layers: int, candidate: CandidateRun | None, runs: Mapping[str, RunRecord]
+    ) -> tuple[FigureCell, ...]:
+        name = tr("Layers 1–{last} frozen").format(last=layers)
+        if candidate is None:
+            return (name, *[None] * 7)
+        run = runs.get(candidate.run)
+        state = status_text(run) if run is not None else tr("removed")
+        if self._transfer is not None and candidate.frozen == self._transfer.winner:
+            state = tr("winner")
+        drawn = candidate.alone if candidate.votes is not None else None
+        seconds = None if run is None else run.seconds or None
+        times = [_duration(each) for each in (seconds, self._times.get(candidate.run))]
+        return (name, candidate.frozen, state, held_out(run), candidate.votes, *times, drawn)
+
+    def _measure_times(self, runs: Sequence[str]) -> None:
+        """Measure when each run reaches a validation accuracy that all of them reach."""
+        curves = {run: self._epochs(run) for run in runs}
+        goal = common_goal(curves.values())
+        self._times = {}
+        if goal is not None:
+            self._times = {run: time_to_accuracy(each, goal) for run, each in curves.items()}
+        self.curves.setEnabled(bool(runs))
+        reached = tr("To accuracy: until the validation accuracy is {goal} %.")
+        more = [] if goal is None else [reached.format(goal=round(100 * goal))]
+        self.rule.setText(" ".join([self._rule, *more]))
+
+    def _request_curves(self) -> None:
+        transfer = self._transfer
+        if transfer is not None:
+            runs = [*(candidate.run for candidate in transfer.candidates), transfer.single]
+            self.curves_requested.emit([run for run in runs if run])
+
+    def _outcome(self, transfer: Transfer, runs: Mapping[str, RunRecord]) -> str:
+        winner = next(c for c in transfer.candidates if c.frozen == transfer.winner)
+        if transfer.drawn:
+            first = tr("Winner, drawn from a tie: frozen up to {stage}.")
+        else:
+            first = tr("Winner: frozen up to {stage}.")
+        second = plural(
+            transfer.voted,
+            "It agrees with the majority on {votes:,} of {n:,} held-out image; the candidates "
+            "disagree on {disputed:,}.",
+            "It agrees with the majority on {votes:,} of {n:,} held-out images; the candidates "
+            "disagree on {disputed:,}.",
+            votes=winner.votes,
+            disputed=transfer.disputed,
+        )
+        sentences = [first.format(stage=transfer.winner), second]
+        without, with_views = runs.get(transfer.single), runs.get(transfer.winner_run)
+        if without is not None and with_views is not None and held_out(without) is not None:
+            sentences += self._without_views(without, with_views)
+        return " ".join(sentences)
+
+    def _without_views(self, without: RunRecord, with_views: RunRecord) -> list[str]:
+        """The winner beside the same run without views, and in what else they differ."""
+        text = tr("Top-1 is {without} without views (“{single}”) and {with_views} with them.")
+        scores = percent(held_out(without)), percent(held_out(with_views))
+        sentences = [text.format(without=scores[0], single=without.name, with_views=scores[1])]
+        found = differences(with_views, without, self._seen)
+        if more := [key for key in found if key != "target"]:
+            also = tr("They also differ in: {keys}.")
+            sentences.append(also.format(keys=", ".join(more)))
+        return sentences
+
+    def _choose_run(self, row: int) -> None:
+        candidates = self._transfer.candidates if self._transfer is not None else ()
+        if row < len(candidates):
+            self.run_chosen.emit(candidates[row].run)
+
+
+def _duration(seconds: float | None) -> FigureCell:
+    return figure(None) if seconds is None else Figure(seconds, clock(seconds))
+
+
+def held_out(run: RunRecord | None) -> float | None:
+    """Return the top-1 accuracy of a run on its test part, or on validation if it has no test."""
+    if run is None:
+        return None
+    test = top1(run)
+    return test if test is not None else top1(run, Part.VALIDATION)
