@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtWidgets import QFileDialog, QWidget
 
+from tests.fixtures.page_host import PageHost
 from tests.fixtures.stored_images import MTIME
 from workbench.app.jobs import Done, run_here
 from workbench.app.mouths.crop_files import save_crops_task, write_crops
+from workbench.app.mouths.mouth_queues import MouthQueues
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
@@ -18,6 +21,7 @@ from workbench.domain.geometry import Rect
 from workbench.domain.images import FoundImage
 from workbench.domain.labels import Label, LabelSet, Subject
 from workbench.domain.reports import Note, Progress
+from workbench.ui.pages.mouths.model import MouthModel
 
 COLOURS = ((200, 0, 0), (0, 180, 0), (0, 0, 220))
 
@@ -106,3 +110,19 @@ def test_progress_goes_in_steps_of_sixteen(
     reports: list[object] = []
     assert run_here(save_crops_task(session, tmp_path), reports.append) == Done(20)
     assert [(r.done, r.total) for r in reports if isinstance(r, Progress)] == [(16, 20), (20, 20)]
+
+
+def test_the_window_saves_the_crops_to_a_chosen_folder(
+    session: Session, crops: list[int], qtbot, tmp_path: Path, monkeypatch
+) -> None:
+    host = PageHost(session)
+    model = MouthModel(host.context, MouthQueues(session), list)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    for chosen in ("", str(tmp_path / "out")):
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, to=chosen: to)
+        model.save_crops(parent)
+    qtbot.waitUntil(lambda: bool(host.messages), timeout=60_000)
+    assert host.messages == [(f"3 mouth crops saved in {tmp_path / 'out'}.", "info")]
+    assert len(files(tmp_path / "out")) == 3
+    host.close()

@@ -15,7 +15,8 @@ import pytest
 from tests.fixtures.trained_transfers import source, store_transfer
 from tests.learning.test_cohesion import textures
 from workbench.cli.command import Output, run
-from workbench.cli.transfer import print_ranking, ranked, settings_of
+from workbench.cli.train import settings_of
+from workbench.cli.transfer import print_ranking, ranked
 from workbench.demo.toys import BODIES, VIEWS, save_toy
 from workbench.domain.advice import TransferFacts, advise_transfer
 from workbench.domain.assessments import (
@@ -385,7 +386,7 @@ def test_trained_candidates_are_voted_on_and_their_votes_shown(trained, capsys):
     )
     assert [line.split() for line in lines[start + 8 :]] == [
         ["learned", "run", "top-1"],
-        ["category", "alone", "single", "0.8333"],
+        ["category", "alone", "alone", "0.8333"],
         ["with", "views", "layers-5", "0.9444"],
     ]
 

@@ -23,7 +23,7 @@ from workbench.app.results.evaluating import (
 from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.results.run_columns import RunColumn, RunOutput, run_columns, run_object
 from workbench.app.session import Session
-from workbench.app.training.adopting import adopt
+from workbench.app.training.adopting import adopt_task
 from workbench.cli.command import (
     Output,
     Result,
@@ -185,12 +185,13 @@ def adopt_command(out: Output, folder: Path, into: Path | None) -> Result:
         example = f"workbench runs adopt {folder} --into PROJECT"
         raise click.UsageError(f"Give the project that adopts the run: {example}.")
     with opened(into or Path()) as session:
-        adopted = adopt(session, folder)
-        parts = scores_of(session, adopted.record)
+        adopted = carry_out(adopt_task(session, folder))
+        record = session.runs.get(adopted.record.id)
+        parts = scores_of(session, record)
         if adopted.unknown:
             out.warn(f"images of the run that are not in this project: {adopted.unknown}")
-        print_run(out, adopted.record, parts)
-        return run_with_scores(adopted.record, parts) | {"unknown": adopted.unknown}
+        print_run(out, record, parts)
+        return run_with_scores(record, parts) | {"unknown": adopted.unknown}
 
 
 runs_command.add_command(list_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -25,7 +25,8 @@ from workbench.cli.progress import carry_out, watch
 from workbench.cli.runs import print_run, run_with_scores, scores_of
 from workbench.domain.assessments import MissingRun
 from workbench.domain.errors import KnownError
-from workbench.domain.recipes import KeyValue, parse_recipe, with_setting
+from workbench.domain.methods import Value
+from workbench.domain.recipes import KeyValue, parse_recipe, parse_setting, with_setting
 from workbench.domain.runs import RECIPE_FILE, RunStatus
 from workbench.files import read_regular
 
@@ -116,6 +117,19 @@ def train_run(
     if session.runs.get(run_id).status is not RunStatus.FINISHED:
         out.exit_code = STOPPED
     return {}
+
+
+def settings_of(values: Mapping[str, KeyValue | Mapping[str, Value]], table: str = "") -> list[str]:
+    """Recipe keys in the syntax of `--set`, one `key=value` each; keys of a table are dotted."""
+    found = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found += settings_of(value, f"{table}{key}.")
+            continue
+        plain = f"{table}{key}={value}"
+        as_text = isinstance(value, str) and parse_setting(plain)[1] != value
+        found.append(f'{table}{key}="{value}"' if as_text else plain)
+    return found
 
 
 def print_missing(

@@ -29,11 +29,10 @@ from workbench.cli.command import (
 )
 from workbench.cli.progress import CommandInterrupted, carry_out
 from workbench.cli.runs import run_with_scores, scores_of
-from workbench.cli.train import print_missing, train_run
+from workbench.cli.train import print_missing, settings_of, train_run
 from workbench.domain.assessments import LayerStudy, StartReport, TransferReport
 from workbench.domain.errors import KnownError, ValueRefused
-from workbench.domain.methods import Value
-from workbench.domain.recipes import KeyValue, parse_setting, with_setting
+from workbench.domain.recipes import KeyValue, with_setting
 from workbench.domain.relatedness import (
     RelatednessRequest,
     SourceRelatedness,
@@ -164,19 +163,6 @@ def _row(one: StartReport) -> Cells:
         one.tuning_gap,
         one.negative_transfer_gap,
     )
-
-
-def settings_of(values: Mapping[str, KeyValue | Mapping[str, Value]], table: str = "") -> list[str]:
-    """Recipe keys in the syntax of `--set`, one `key=value` each; keys of a table are dotted."""
-    found = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found += settings_of(value, f"{table}{key}.")
-            continue
-        plain = f"{table}{key}={value}"
-        as_text = isinstance(value, str) and parse_setting(plain)[1] != value
-        found.append(f'{table}{key}="{value}"' if as_text else plain)
-    return found
 
 
 @command(

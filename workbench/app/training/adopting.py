@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from workbench.app.jobs import Done, Failed, Steps, Task, run_here, when_done
 from workbench.app.session import Session
 from workbench.app.training.starts import check_run_weights
 from workbench.app.training.training import load_predictions
@@ -19,7 +19,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import Recipe, parse_recipe, to_toml, whole
-from workbench.domain.reports import AnyReport, Epoch, Finished, Started, decode_report
+from workbench.domain.reports import AnyReport, Epoch, Finished, Progress, Started, decode_report
 from workbench.domain.runs import (
     CHECKPOINT_FILE,
     LABELS_FILE,
@@ -39,6 +39,9 @@ from workbench.domain.runs import (
 )
 from workbench.domain.text import Message
 from workbench.files import DamagedFile, new_folder, read_recorded, write_recorded, writing
+from workbench.storage.project import Project
+
+BLOCK = 8 * 1024**2  # bytes copied between two chances to stop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,15 +60,54 @@ class _Found:
     reports: Sequence[AnyReport]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Copied:
+    """A run whose folder is copied, but which is not in the project yet."""
+
+    record: RunRecord
+    epochs: Sequence[AnyReport]
+    table: PredictionTable | None
+
+
 def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
-    """Copy a run folder into the project and add its run, with curves and predictions.
+    """Run `adopt_task` in this thread; raises KnownError if it fails."""
+    outcome = run_here(adopt_task(session, folder, name))
+    if isinstance(outcome, Failed):
+        raise KnownError(outcome.sentence, outcome.remedy)
+    assert isinstance(outcome, Done)  # nothing stops it here
+    return Adopted(session.store.runs.get(outcome.value.record.id), outcome.value.unknown)
+
+
+def adopt_task(session: Session, folder: Path, name: str = "") -> Task[Adopted]:
+    """A job that copies a run folder into the project and adds its run, with curves and
+    predictions; it ends Done(Adopted).
 
     Images are matched by their hash, mouths by image and rectangle. An unfinished run can be
-    resumed if it was prepared in this project. Raises KnownError for a missing or damaged file, and
-    if none of the images are in this project; nothing is changed then.
+    resumed if it was prepared in this project. Fails with a KnownError for a missing or damaged
+    file, and if none of the images are in this project; nothing is changed then.
     """
+    session.check_writable()
+    place = session.store.folder
+    copied: list[_Copied] = []
+
+    def work() -> Steps[Adopted]:
+        with Project.reading(place) as store:
+            made, unknown = yield from _copy_run(store, folder, name)
+        copied.append(made)
+        return Adopted(made.record, unknown)
+
+    def keep(_: Adopted) -> None:
+        _add(session, copied[0])
+
+    title = Message("Adopt run {name}", name=folder.resolve().name)
+    return Task(title, work, finish=when_done(keep), kind="adopt")
+
+
+def _copy_run(store: Project, folder: Path, name: str) -> Steps[tuple[_Copied, int]]:
+    """Check a run folder and copy it into the project, which is only read."""
     found = _read(folder)
-    ids = _ids(session, found.samples)
+    yield None
+    ids = _ids(store, found.samples)
     if not ids:
         raise KnownError(
             "The run in {folder} was not trained on images of this project.",
@@ -75,25 +117,32 @@ def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
     own = all(ids.get(_key(sample)) == _key(sample) for sample in found.samples)
     ended = next((r for r in reversed(found.reports) if isinstance(r, Finished)), None)
     table = _table(folder, ids) if ended is not None else None
+    yield None
     if ended is None and not (own and (folder / CHECKPOINT_FILE).exists()):
         raise KnownError(
             "The run in {folder} is not finished and cannot be resumed in this project.",
             "Finish the training elsewhere, then adopt the run.",
             folder=folder,
         )
-    record = _record(session, folder, name, found, ended)
-    _copy(folder, session.store.runs_folder / record.id, None if own else _own(found.samples, ids))
-    session.store.runs.create(record)
-    for report in found.reports:
-        if isinstance(report, Started):
-            session.store.runs.truncate_epochs(record.id, report.epoch - 1)
-        elif isinstance(report, Epoch):
-            session.store.runs.add_epoch(record.id, report)
-    if table is not None:
-        session.store.runs.save_predictions(record.id, table)
-    session.announce(Changes(runs=frozenset({record.id})))
+    record = _record(store, folder, name, found, ended)
+    samples = None if own else _own(found.samples, ids)
+    yield from _copy(folder, store.runs_folder / record.id, samples)
     unknown = sum(_key(sample) not in ids for sample in found.samples)
-    return Adopted(session.store.runs.get(record.id), unknown)
+    return _Copied(record, found.reports, table), unknown
+
+
+def _add(session: Session, copied: _Copied) -> None:
+    """Add a copied run to the project."""
+    runs, run = session.store.runs, copied.record.id
+    runs.create(copied.record)
+    for report in copied.epochs:
+        if isinstance(report, Started):
+            runs.truncate_epochs(run, report.epoch - 1)
+        elif isinstance(report, Epoch):
+            runs.add_epoch(run, report)
+    if copied.table is not None:
+        runs.save_predictions(run, copied.table)
+    session.announce(Changes(runs=frozenset({run})))
 
 
 Key = tuple[int, int]  # ids of an image and a crop (-1: none)
@@ -139,11 +188,11 @@ def _check_model(card: ModelCard, recipe: Recipe, labels: RunLabels) -> None:
         raise ValueRefused("backbone", card.backbone, recipe.backbone, sentence)
 
 
-def _ids(session: Session, samples: Sequence[Sample]) -> dict[Key, Key]:
+def _ids(store: Project, samples: Sequence[Sample]) -> dict[Key, Key]:
     """Map keys of the folder's samples to this project's ids, for images of the project."""
-    images = {sample.hash: session.store.images.by_hash(sample.hash) for sample in samples}
+    images = {sample.hash: store.images.by_hash(sample.hash) for sample in samples}
     here = [image for image in images.values() if image is not None]
-    crops = session.store.crops.of_images(here) if any(s.crop is not None for s in samples) else {}
+    crops = store.crops.of_images(here) if any(s.crop is not None for s in samples) else {}
     found: dict[Key, Key] = {}
     for sample in samples:
         image = images[sample.hash]
@@ -194,11 +243,11 @@ def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
 
 
 def _record(
-    session: Session, folder: Path, name: str, found: _Found, ended: Finished | None
+    store: Project, folder: Path, name: str, found: _Found, ended: Finished | None
 ) -> RunRecord:
-    taken = {record.id for record in session.store.runs.all()}
+    taken = {record.id for record in store.runs.all()}
     run_id = folder.resolve().name
-    if run_id in taken or (session.store.runs_folder / run_id).exists():
+    if run_id in taken or (store.runs_folder / run_id).exists():
         run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     now = time.time()
     return RunRecord(
@@ -217,9 +266,18 @@ def _record(
     )
 
 
-def _copy(folder: Path, final: Path, samples: list[Sample] | None) -> None:
-    """Copy the folder atomically; `samples`, if given, replace those in it."""
+def _copy(folder: Path, final: Path, samples: list[Sample] | None) -> Steps[None]:
+    """Copy the folder atomically, file by file; `samples`, if given, replace those in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     with writing(final), new_folder(final) as part:
-        shutil.copytree(folder, part, dirs_exist_ok=True)
+        for done, path in enumerate(files):
+            text = Message("Copying {file}", file=path.name)
+            yield Progress(done=done, total=len(files), text=text)
+            to = part / path.relative_to(folder)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("rb") as source, to.open("wb") as target:
+                while block := source.read(BLOCK):
+                    target.write(block)
+                    yield None
         if samples is not None:
             write_recorded(part / SAMPLES_FILE, encode_samples(samples))

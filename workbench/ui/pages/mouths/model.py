@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.app.labels import labelling
 from workbench.app.mouths import cropping
+from workbench.app.mouths.crop_files import save_crops_task
 from workbench.app.mouths.mouth_queues import MouthQueues, first_shown
 from workbench.domain.crops import Crop
 from workbench.domain.geometry import Rect, moved, scaled
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.page import Context
 
 NUDGE = 0.03  # of the box's side
@@ -161,3 +164,23 @@ class MouthModel(QObject):
             added = [crop_id for crop_id in self.faces() if crop_id not in known]
             if added:
                 self.choose(added[0])
+
+    def save_crops(self, parent: QWidget) -> None:
+        """Choose a folder, and save all usable mouths there as images of 128 × 128 pixels."""
+        title = tr("Choose a folder for the mouth crops")
+        folder = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
+        if not folder:
+            return
+
+        def show(saved: int) -> None:
+            text = plural(
+                saved,
+                "{n:,} mouth crop saved in {folder}.",
+                "{n:,} mouth crops saved in {folder}.",
+                folder=folder,
+            )
+            self._context.notify(text, "info")
+
+        with self._context.reporting_errors():
+            task = save_crops_task(self._context.session, Path(folder))
+            self._context.session.start(task, done=show)

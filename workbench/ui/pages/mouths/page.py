@@ -191,6 +191,11 @@ class MouthsPage(Page):
         """Find mouths in the images not searched yet."""
         self.finding.find()
 
+    @command(mark("Save mouth crops…"), id="save", menu=Menu.MOUTHS)
+    def save_crops(self) -> None:
+        """Save all usable mouths as image files, with a folder for each expression."""
+        self.model.save_crops(self)
+
     @command(
         mark("Next image"),
         id="next",

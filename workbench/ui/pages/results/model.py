@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from workbench.app.results.evaluating import Evaluation, evaluate_task
+from workbench.app.results.exporting import OnnxFile, agreement, export_task
+from workbench.app.results.predicting import PredictedFolder, predict_folder_task
 from workbench.app.results.relabelling import CurrentLabels
 from workbench.app.results.results import RunResults, Scope, load_results
 from workbench.app.results.run_comparison import SinglePair, single_pairs
+from workbench.app.training.adopting import Adopted, adopt_task
 from workbench.app.training.samples import seen_by
 from workbench.domain.assessments import MissingRun
 from workbench.domain.errors import KnownError
 from workbench.domain.reports import Epoch
 from workbench.domain.run_pairs import differences
 from workbench.domain.runs import RunRecord, RunStatus
-from workbench.domain.text import mark, tr
+from workbench.domain.splits import Part
+from workbench.domain.text import mark, plural, tr
 from workbench.ui.look.markup import plain_text
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import RunInScope
+from workbench.ui.parts.run_texts import percent
 from workbench.ui.parts.training_draft import train_missing
 
 CACHED = 3  # runs whose predictions stay in memory
@@ -158,3 +165,96 @@ class ResultsModel(QObject):
         """Delete a run with all its files."""
         with self._context.reporting_errors():
             self._context.queue.remove(run_id)
+
+    # Use of a run elsewhere; each is a job with its progress and a stop button in the status bar
+
+    def predict_folder(self, parent: QWidget, run_id: str) -> None:
+        """Choose a folder of photographs and a CSV file, and predict them with a run."""
+        home = str(Path.home())
+        folder = QFileDialog.getExistingDirectory(parent, tr("Choose a folder with images"), home)
+        if not folder:
+            return
+        name = tr("{folder} predictions", "file name").format(folder=Path(folder).name)
+        path = self._choose_file(parent, tr("Save predictions"), f"{name}.csv", "CSV (*.csv)")
+        if path is not None:
+            with self._context.reporting_errors():
+                task = predict_folder_task(self._context.session, run_id, Path(folder), path)
+                self._context.session.start(task, done=self._show_predicted)
+
+    def _show_predicted(self, found: PredictedFolder) -> None:
+        parts = [
+            plural(
+                found.images,
+                "{n:,} image predicted and written to {file}.",
+                "{n:,} images predicted and written to {file}.",
+                file=found.path.name,
+            )
+        ]
+        if lost := len(found.skipped):
+            unread = plural(
+                lost,
+                "{n:,} file has no prediction; the file says why.",
+                "{n:,} files have no prediction; the file says why.",
+            )
+            parts.append(unread)
+        self._context.notify(" ".join(parts), "warn" if found.skipped else "info")
+
+    def export_onnx(self, parent: QWidget, run_id: str) -> None:
+        """Choose a file and export the network of a run as ONNX."""
+        name, kinds = f"{self.name(run_id)}.onnx".replace("/", "-"), "ONNX (*.onnx)"
+        path = self._choose_file(parent, tr("Export as ONNX"), name, kinds)
+        if path is not None:
+            with self._context.reporting_errors():
+                task = export_task(self._context.session, run_id, path)
+                self._context.session.start(task, done=self._show_exported)
+
+    def _show_exported(self, found: OnnxFile) -> None:
+        text = tr("{file}: {agreement}").format(
+            file=found.path.name, agreement=tr(agreement(found))
+        )
+        self._context.notify(text, "info" if found.same_predictions else "warn")
+
+    def _choose_file(self, parent: QWidget, title: str, name: str, kinds: str) -> Path | None:
+        chosen, _ = QFileDialog.getSaveFileName(parent, title, str(Path.home() / name), kinds)
+        return Path(chosen) if chosen else None
+
+    def adopt(self, parent: QWidget) -> None:
+        """Choose the folder of a run that was trained elsewhere, and copy it into the project."""
+        title = tr("Choose the folder of the run")
+        folder = QFileDialog.getExistingDirectory(parent, title, str(Path.home()))
+        if folder:
+            with self._context.reporting_errors():
+                task = adopt_task(self._context.session, Path(folder))
+                self._context.session.start(task, done=self._show_adopted)
+
+    def _show_adopted(self, adopted: Adopted) -> None:
+        text = tr("Adopted: {run}.").format(run=adopted.record.name)
+        if adopted.unknown:
+            unknown = plural(
+                adopted.unknown,
+                "{n:,} image of the run is not in this project.",
+                "{n:,} images of the run are not in this project.",
+            )
+            text = f"{text} {unknown}"
+        self._context.notify(text, "warn" if adopted.unknown else "info")
+
+    def evaluate(self, run_id: str, part: Part) -> None:
+        """Score a part again with the weights of a run, and compare with what is stored."""
+        with self._context.reporting_errors():
+            task = evaluate_task(self._context.session, run_id, part)
+            self._context.session.start(task, done=self._show_evaluation)
+
+    def _show_evaluation(self, found: Evaluation) -> None:
+        text = plural(
+            found.images,
+            "Scored again on {n:,} {part} image: top-1 {top1}, stored {stored}; predictions "
+            "changed: {changed:,}; scores differ by at most {difference:.1g}.",
+            "Scored again on {n:,} {part} images: top-1 {top1}, stored {stored}; predictions "
+            "changed: {changed:,}; scores differ by at most {difference:.1g}.",
+            part=found.part.value,
+            top1=percent(found.top1),
+            stored=percent(found.stored_top1),
+            changed=found.changed,
+            difference=found.largest_difference,
+        )
+        self._context.notify(text, "warn" if found.changed else "info")

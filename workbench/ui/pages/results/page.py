@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QSplitter, QStackedLayout, QTabWidget, QWidget
 
 from workbench.domain.changes import Changes
@@ -63,6 +64,14 @@ class ResultsPage(Page):
             context.notify,
             menu=False,
         )
+        for title, run in (
+            (tr("Predict images of a folder…"), self.predict_folder),
+            (tr("Export as ONNX…"), self.export_onnx),
+            (tr("Evaluate again"), self.evaluate_again),
+        ):
+            action = QAction(title, self.table)
+            action.triggered.connect(run)
+            self.table.addAction(action)
         self.table.addActions(self.copies.actions)
         self.images = CellImages(context)
         self._states: dict[str, RunStatus] = {}  # of the runs shown
@@ -300,6 +309,33 @@ class ResultsPage(Page):
     def remove_current(self) -> None:
         """Delete the selected run, after confirmation."""
         self.remove_run(self.table.current_run())
+
+    def has_results(self) -> bool:
+        """Whether the selected run has results."""
+        return self.has_run() and self.shown() is not None
+
+    @command(mark("Predict images of a folder…"), id="predict", menu=Menu.RUN, when=has_results)
+    def predict_folder(self) -> None:
+        """Predict new photographs with the run, to a CSV file."""
+        self.model.predict_folder(self, self.table.current_run())
+
+    @command(mark("Export as ONNX…"), id="onnx", menu=Menu.RUN, when=has_results)
+    def export_onnx(self) -> None:
+        """Export the network of the run."""
+        self.model.export_onnx(self, self.table.current_run())
+
+    @command(mark("Evaluate again"), id="evaluate", menu=Menu.RUN, when=has_results)
+    def evaluate_again(self) -> None:
+        """Score the part shown again with the weights of the run."""
+        shown = self.shown()
+        if shown is not None:
+            part = shown.scope.part or shown.results.best_part()
+            self.model.evaluate(shown.results.record.id, part)
+
+    @command(mark("Adopt run…"), id="adopt", menu=Menu.RUN, edits=True)
+    def adopt_run(self) -> None:
+        """Copy a run that was trained elsewhere into the project."""
+        self.model.adopt(self)
 
     @command(mark("Explain these images"), id="explain")
     def explain_images(self) -> None:
