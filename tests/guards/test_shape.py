@@ -39,7 +39,10 @@ WRITING = {
     "history": {"forget", "redo", "undo"},
     "images": {"add", "add_source", "put_back", "relink", "remove", "set_skipped"},
     "labels": {"assign", "assign_crops", "assign_each", "decide", "remove_set", "save_set"},
-    "runs": {"add_epoch", "create", "remove", "save_predictions", "truncate_epochs", "update"},
+    "runs": {
+        *("add_epoch", "create", "raise_memory", "remove", "save_predictions", "truncate_epochs"),
+        "update",
+    },
     "settings": {"push", "put"},
     "splits": {"delete", "make", "rename", "use"},
     "studies": {"put", "remove"},

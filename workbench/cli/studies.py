@@ -106,12 +106,16 @@ def study_command(
         else:
             study = _found(session, plan)
         study = study if table else _train(session, study, out)
-        found = study_progress(session, study, goal)
-        parts = " / ".join(part.value for part in found.parts)
-        out.print(study.plan.protocol + (f"; accuracy on the {parts} part" if parts else ""))
-        _print(out, found, bool(study.plan.folds))
-        _print_differences(out, found)
-        return {"study": study.id, "name": study.plan.name} | as_builtins(found)
+        return _report(out, session, study, goal)
+
+
+def _report(out: Output, session: Session, study: Study, goal: float | None) -> Result:
+    found = study_progress(session, study, goal)
+    parts = " / ".join(part.value for part in found.parts)
+    out.print(study.plan.protocol + (f"; accuracy on the {parts} part" if parts else ""))
+    _print(out, found, bool(study.plan.folds))
+    _print_differences(out, found)
+    return {"study": study.id, "name": study.plan.name} | as_builtins(found)
 
 
 def _train(session: Session, study: Study, out: Output) -> Study:
@@ -125,7 +129,7 @@ def _train(session: Session, study: Study, out: Output) -> Study:
             out.warn("Stopped. Resume with the same command.")
             return study
         record = session.runs.get(waiting[0])
-        out.warn(f"{record.name}")
+        out.warn(record.name)
         problem = train_run(session, record.id, out)
         if problem or out.exit_code:
             return study

@@ -14,7 +14,7 @@ from workbench.domain.backbones import BACKBONES
 from workbench.domain.recipes import KEYS
 from workbench.domain.runs import LabelList, RunLabels, RunRecord, Sample
 
-_NOTHING = object()
+_MISSING = ()  # no value of a recipe
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,12 @@ def recipe_differences(first: RunRecord, second: RunRecord) -> tuple[str, ...]:
     mine, theirs = first.recipe, second.recipe
     ignored = set() if first.target == second.target else {"view_weight", "tie"}
     used = [key for key in {**mine.values, **theirs.values} if key not in ignored]
+    both = mine.effective | theirs.effective
     differing = [
         key
         for key in used
-        if key in mine.effective | theirs.effective
-        and mine.values.get(key, _NOTHING) != theirs.values.get(key, _NOTHING)
+        if key in both
+        and (key not in mine.values or theirs.values.get(key, _MISSING) != mine.values[key])
     ]
     order = {key: at for at, key in enumerate(KEYS)}
     places = {key: order.get(key.partition(".")[0], len(order)) for key in differing}
@@ -106,7 +107,7 @@ def data_differences(
     return tuple(found)
 
 
-def _counts(record: RunRecord) -> dict[str, object]:
+def _counts(record: RunRecord) -> dict[str, Any]:
     parts = {name: part for name, part in record.metrics.items() if isinstance(part, dict)}
     return {name: part.get("images") for name, part in parts.items()}
 

@@ -162,7 +162,7 @@ for _column in (
         kind="count",
         width=72,
         outputs=EVERYWHERE,
-        hidden_below=1300,
+        hidden_below=1180,
         tip=mark("Labelled images in the train part"),
     ),
     RunColumn(
@@ -224,7 +224,7 @@ for _column in (
         kind="bytes",
         width=80,
         outputs=EVERYWHERE,
-        hidden_below=1300,
+        hidden_below=1180,
         tip=mark("Peak memory of the learning process"),
     ),
     RunColumn(
@@ -246,7 +246,7 @@ for _column in (
         kind="moment",
         width=144,
         outputs=EVERYWHERE,
-        hidden_below=1080,
+        hidden_below=1400,
         optional=RunOutput.COMMAND,
     ),
     RunColumn(

@@ -251,7 +251,7 @@ def _advice(scores: StartScores, found: Assessment, gap: _Pair | None) -> Advice
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class _Contrast:
     """What two runs are compared for: the keys in which they may differ, the values of these keys
     in the second one, and texts with and without a pair."""
 
@@ -262,7 +262,7 @@ class _Comparison:
 
 
 ALL = "all"  # of the recipe key frozen: only the head is trained
-TUNING = _Comparison(
+TUNING = _Contrast(
     "tuning",
     {"frozen": ALL},
     mark(
@@ -271,7 +271,7 @@ TUNING = _Comparison(
     ),
     mark("The gain of fine-tuning is unknown: no run differs from “{run}” only in frozen = all."),
 )
-HARM = _Comparison(
+HARM = _Contrast(
     "harm",
     {"start": "none", "frozen": "none"},
     mark(
@@ -288,7 +288,7 @@ HARM = _Comparison(
 class _Pair:
     """A run, and one that differs from it in nothing but what is compared; None if missing."""
 
-    kind: _Comparison
+    kind: _Contrast
     run: RunRecord
     other: RunRecord | None
 
@@ -300,7 +300,7 @@ class _Pair:
 
 
 def _pair(
-    runs: Sequence[RunRecord], others: Sequence[RunRecord], kind: _Comparison, seen: Seen
+    runs: Sequence[RunRecord], others: Sequence[RunRecord], kind: _Contrast, seen: Seen
 ) -> _Pair | None:
     """The newest pair; without one, the newest of `runs`; None without runs."""
     for run in runs:

@@ -274,7 +274,6 @@ class Training:
         epoch, seconds = state.epoch, self._seconds() - self.epoch_began
         state.epoch, state.step, state.sums = epoch + 1, 0, [0.0, 0.0, 0.0]
         self.epoch_began += seconds
-        memory, device_memory = peak_resident(), peak_on_gpu(self.device)
         self.report(
             Epoch(
                 epoch=epoch,
@@ -289,8 +288,8 @@ class Training:
                 seconds=seconds,
                 eta=self._eta(),
                 best=better,
-                memory=memory,
-                device_memory=device_memory,
+                memory=peak_resident(),
+                device_memory=peak_on_gpu(self.device),
             )
         )
         self._checkpoint_when_due(EPOCH_SECONDS)

@@ -324,7 +324,7 @@ class TransferVote(QWidget):
                 ),
             )
         )
-        table.give_first_room()
+        table.give_first_room(64)
         row = table.verticalHeader().defaultSectionSize()
         table.setFixedHeight(row * len(CANDIDATE_LAYERS) + 34)
         return table

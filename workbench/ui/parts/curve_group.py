@@ -27,12 +27,12 @@ from PySide6.QtWidgets import (
 from workbench.app.results.result_tables import epochs_csv, to_csv
 from workbench.domain.reports import Epoch, common_goal, elapsed_seconds, time_to_accuracy
 from workbench.domain.text import tr
-from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
 from workbench.ui.parts.curves import Curve, CurveChart, FloatArray
 from workbench.ui.parts.job_line import clock
 
 TRAIN_COLOUR = 0
+LEGEND_NAME = 260  # largest width of a run's name in the legend, in pixels
 LOW = 300  # below this height in pixels, two charts are shown instead of four
 LIVE_POINTS = 4000  # largest number of step losses shown
 
@@ -83,7 +83,8 @@ class CurveGroup(QWidget):
                 chart.link(self.loss)
 
     def _make_bar(self) -> QHBoxLayout:
-        self.heading = PlainLabel()
+        self.heading = QLabel()
+        self.heading.setTextFormat(Qt.TextFormat.RichText)  # names are escaped
         self.heading.setProperty("role", "muted")
         self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.heading.setWordWrap(True)
@@ -271,7 +272,8 @@ class CurveGroup(QWidget):
         runs = []
         for at, (name, epochs) in enumerate(self._shown.items()):
             colour, time = self.loss.colour(at).name(), self._time_to_goal(epochs)
-            named = f'<span style="color:{colour}">━</span> {escape(name)}'
+            short = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, LEGEND_NAME)
+            named = f'<span style="color:{colour}">━</span> {escape(short)}'
             runs.append(f"{named} ({escape(time)})" if time else named)
         return " &nbsp; ".join([*runs, tr("(dashed: train)")])
 

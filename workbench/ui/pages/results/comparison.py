@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QPushButton,
     QSpinBox,
@@ -33,6 +34,7 @@ from workbench.ui.look.theme import TITLE_PIXELS, sized
 from workbench.ui.page import Context
 from workbench.ui.pages.results.section import ResultSection, RunInScope, with_count
 from workbench.ui.parts.copying import Copies, Notify, pixmap_of
+from workbench.ui.parts.elided import ElidedLabel
 from workbench.ui.parts.figure_table import Column, FigureCell, FigureTable, figure
 from workbench.ui.parts.job_line import JobLine
 from workbench.ui.parts.recipe.fields import choice_title, field_title
@@ -41,6 +43,7 @@ from workbench.ui.parts.run_texts import figure_cell, figure_column
 Load = Callable[[str], RunResults]
 Paths = Callable[[Sequence[int]], dict[int, str]]
 Differences = Callable[[RunRecord, RunRecord], Sequence[str]]
+HEAD_WIDTH = 220  # pixels of the texts beside the numbers
 SIGNIFICANT = 0.05  # p below which a difference is called significant
 
 
@@ -67,6 +70,9 @@ class ComparisonSection(ResultSection):
         self._comparison: RunComparison | None = None
         self.other = QComboBox()
         self.other.setMinimumContentsLength(18)
+        self.other.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.other.setAccessibleName(tr("Run to compare with"))
         self.other.activated.connect(self._other_picked)
         self.bar.insertWidget(0, QLabel(tr("Compare with")))
@@ -88,9 +94,11 @@ class ComparisonSection(ResultSection):
         grid = QGridLayout(self.table)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(8)
-        self._heads = [PlainLabel() for _ in range(4)]
+        self._heads = [ElidedLabel() for _ in range(4)]
         for label in self._heads:
             label.setProperty("role", "caption")
+        for label in self._heads[2:]:  # beside the numbers, which get the room
+            label.setFixedWidth(HEAD_WIDTH)
         grid.addWidget(self._heads[0], 0, 1)
         grid.addWidget(self._heads[1], 0, 2)
         grid.addWidget(self._heads[2], 1, 0)
@@ -247,6 +255,10 @@ class PairsTable(QWidget):
                 Column(tr("Gain (points)"), "figure"),
             )
         )
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for at in range(2):  # the names of the runs get the room
+            header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch)
         self.table.picked.connect(self._picked)
         self.table.selectionModel().currentRowChanged.connect(lambda *_: self._show_button())
         top = QHBoxLayout()
@@ -266,11 +278,11 @@ class PairsTable(QWidget):
         self._show_button()
 
     def _current(self) -> SinglePair | None:
-        """The selected pair, else the only one."""
+        """The selected pair, else the first that lacks a run."""
         at = self.table.source_row(self.table.currentIndex())
-        if len(self._pairs) == 1:
-            return self._pairs[0]
-        return self._pairs[at] if 0 <= at < len(self._pairs) else None
+        if 0 <= at < len(self._pairs):
+            return self._pairs[at]
+        return next((pair for pair in self._pairs if pair.missing is not None), None)
 
     def _show_button(self) -> None:
         pair = self._current()

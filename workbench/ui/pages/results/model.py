@@ -193,8 +193,8 @@ class ResultsModel(QObject):
         if lost := len(found.skipped):
             unread = plural(
                 lost,
-                "{n:,} file has no prediction; the file says why.",
-                "{n:,} files have no prediction; the file says why.",
+                "{n:,} file has no prediction, for the reason given there.",
+                "{n:,} files have no prediction, for the reasons given there.",
             )
             parts.append(unread)
         self._context.notify(" ".join(parts), "warn" if found.skipped else "info")
