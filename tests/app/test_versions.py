@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 
 import pytest
@@ -15,9 +16,10 @@ from workbench.app.results.run_columns import run_object
 from workbench.app.training.preparing import prepare, prepare_task
 from workbench.app.training.splitting import split
 from workbench.app.versions import compare_task, create_task, go_back_task, save_changes
-from workbench.domain.errors import ValueRefused
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import Label, LabelSet
 from workbench.domain.splits import SplitPlan
+from workbench.domain.versions import ChangedThing, Difference, VersionChange
 
 
 @pytest.fixture
@@ -59,6 +61,22 @@ def test_saved_differences_run_no_formula_in_a_spreadsheet(session, tmp_path):
     assert "begin as formulas do" in str(note)
     with path.open(encoding="utf-8", newline="") as file:
         assert "'=1+1" in {row["after"] for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
+def test_a_file_of_differences_is_replaced_when_it_is_complete(session, tmp_path, ending):
+    path = tmp_path / f"changes.{ending}"
+    save_changes([], path)
+    before = path.read_bytes()
+
+    def failing():
+        yield from [VersionChange(ChangedThing.LABEL, Difference.ADDED)] * 2000
+        raise OSError(errno.ENOSPC, "no space")
+
+    with pytest.raises(KnownError, match="cannot be written"):
+        save_changes(failing(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("changes*")) == [path]
 
 
 def test_a_name_is_refused_before_the_job_and_when_it_is_stored(session):

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from workbench.app.jobs import JobResult, Outcome, Steps, Task, applying
@@ -24,7 +25,7 @@ from workbench.domain.versions import (
     checked_version_name,
     compare_versions,
 )
-from workbench.files import writing
+from workbench.files import replacing, writing
 from workbench.formats.rows import write_rows
 from workbench.storage.project import Project
 from workbench.storage.versions import VersionDraft
@@ -183,10 +184,11 @@ def images_of(session: Session, changes: Iterable[VersionChange]) -> dict[str, i
 def save_changes(changes: Iterable[VersionChange], path: Path) -> list[Message]:
     """Write differences with the columns of CHANGE_HEAD, as CSV, TSV or Excel by the extension.
 
-    Returns notes on what was changed for spreadsheets. Raises KnownError if it cannot be written.
+    The file is replaced when complete. Returns notes on what was changed for spreadsheets. Raises
+    KnownError if it cannot be written.
     """
-    with writing(path):
-        return write_rows(path, [CHANGE_HEAD, *map(change_cells, changes)])
+    with writing(path), replacing(path) as part:
+        return write_rows(part, chain([CHANGE_HEAD], map(change_cells, changes)))
 
 
 def version_of_run(store: Project, draft: VersionDraft | str) -> str:
