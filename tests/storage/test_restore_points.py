@@ -283,6 +283,7 @@ def test_a_kill_during_a_restore_leaves_the_previous_database(project, step):
     again = Project.open(Path(project.folder))
     assert state(again) == before
     again.close()
+    assert list(project.folder.glob("*.part")) == []
 
 
 def test_a_damaged_point_drives_out_no_other_one(project):

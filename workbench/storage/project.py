@@ -28,7 +28,7 @@ from workbench.domain.projects import (
     with_suffix,
 )
 from workbench.domain.text import Message, mark
-from workbench.files import make_folder, unusable
+from workbench.files import PART, make_folder, unusable
 from workbench.storage.annotators import Annotators
 from workbench.storage.crops import Crops
 from workbench.storage.database import Database, external_error
@@ -200,6 +200,8 @@ class Project:
             undo.callback(db.close)
             _claim(db, folder)
             undo.callback(remove_lock, folder)
+            with contextlib.suppress(OSError):  # of a restore that was killed
+                path.with_name(path.name + PART).unlink()
             _migrate(db, folder)
             project = cls(folder, db)
             undo.pop_all()
