@@ -10,7 +10,7 @@ from workbench.app.jobs import Steps
 from workbench.app.mouths.cropping import search_images
 from workbench.domain.errors import KnownError
 from workbench.domain.images import SkippedFile
-from workbench.domain.reports import Progress, remaining_seconds
+from workbench.domain.reports import Note, Progress, remaining_seconds
 from workbench.domain.requests import ImageInput
 from workbench.domain.text import Message
 from workbench.vision.mouths import FaceImage, SearchedImage
@@ -33,6 +33,7 @@ def with_mouths(
 
     A file that is itself a crop is used whole.
     """
+    yield Note(text=Message("This run uses mouth crops: detecting mouths first."))
     places: dict[int, list[ImageInput]] = {}
     skipped: dict[int, str] = {}
     images: list[FaceImage] = []

@@ -246,7 +246,6 @@ def predict_folder_task(
         named = [(name, ImageInput(str(folder / name))) for name in found.images]
         skipped = list(found.skipped)
         if mouths:
-            yield Note(text=Message("This run uses mouth crops: detecting mouths first."))
             named, missed = yield from with_mouths(named, landmarks)
             skipped += missed
         thresholds = card_of_run(run_folder).thresholds
@@ -255,9 +254,8 @@ def predict_folder_task(
             sheet.write([CsvRow(file.path, note=file.reason) for file in skipped])
             images = yield from _fill(sheet, run_folder, named, skipped, protocol)
         yield Progress(done=len(named), total=len(named), text=Message("Predicting images"))
-        found_mouths = len(named) if mouths else None
-        notes = tuple(sheet.guard.notes())
-        return PredictedFolder(csv_path, images, tuple(skipped), found_mouths, notes)
+        number, notes = (len(named) if mouths else None), tuple(sheet.guard.notes())
+        return PredictedFolder(csv_path, images, tuple(skipped), number, notes)
 
     title = Message("Predict images in {folder}", folder=folder.name)
     return Task(title, work, kind="predict")
