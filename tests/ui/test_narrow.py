@@ -92,6 +92,7 @@ def test_the_date_of_a_run_is_shown_whole(qtbot, qapp, width):
     table.set_records(
         [RunRecord("r", "first", RunStatus.STOPPED, "view", "", labels, 1_800_000_000.0)]
     )
+    table.set_chosen(["when", "made"])
     table.resize(width, 200)
     table.show()
     qtbot.waitExposed(table)
