@@ -114,13 +114,14 @@ def test_the_window_shows_the_usual_columns_if_there_is_room(table):
 def test_a_narrow_window_leaves_out_what_the_names_of_runs_tell(table):
     table.show()
     left_out = {}
-    for width in (1479, 1399, 1179):
+    for width in (1479, 1399, 1179, 959):
         table.resize(width, 300)
         left_out[width] = [title for title in USUAL if title not in titles(table)]
         assert table.columnWidth(place(table, "Run")) >= 180
     assert left_out[1479] == ["Target", "Start", "Epochs"]
     assert left_out[1399] == ["Target", "Start", "Epochs", "Date"]
     assert left_out[1179] == ["Target", "Start", "Images", "Epochs", "Memory", "Date"]
+    assert left_out[959] == [*("Target", "Penalty"), *left_out[1179][1:]]
 
 
 @pytest.mark.qt_log_ignore("does not support grabbing the keyboard", extend=True)

@@ -49,6 +49,6 @@ PEAK = "from workbench.learning.networks.device import peak_resident; print(peak
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a child inherits the peak")
 def test_the_peak_is_that_of_this_process_and_not_of_the_one_that_started_it() -> None:
-    ours = b"x" * 1_500_000_000
+    ours = b"x" * 900_000_000
     child = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, check=True)
     assert 20_000_000 < int(child.stdout) < len(ours)

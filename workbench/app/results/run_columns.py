@@ -134,6 +134,7 @@ for _column in (
         "regularisation terms, joined by `+`",
         width=88,
         outputs=EVERYWHERE,
+        hidden_below=960,
     ),
     RunColumn(
         "frozen",
