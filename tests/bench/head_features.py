@@ -56,7 +56,7 @@ def accuracy(name: str, maps: Tensor, labels: Tensor, seed: int) -> float:
     kind = find_head(name)
     head = ClassHead(kind(maps.shape[1], {}), len(of_class))
     inputs = maps if kind.needs_maps else maps.mean((2, 3))
-    head.begin(iter([inputs[train]]))
+    head.begin(lambda *_: [inputs[train]])
     optimizer = torch.optim.SGD(
         head.parameters(), RATE, momentum=0.9, nesterov=True, weight_decay=1e-4
     )

@@ -43,7 +43,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def test_labels_are_reported_the_most_frequent_first() -> None:
     network, recipe = made()
     method = METHODS.find("cnn-rnn")(Setup(recipe, LABELS, None, network))
-    method.begin(InitialState(network, lambda: [BATCH], choose_device()))
+    method.begin(InitialState(network, lambda _: [BATCH], choose_device(), len(BATCH.targets)))
     assert network.decoder.rank.tolist() == [1, 2, 0]  # c is on all three images
     assert network.decoder.order(MARKS).tolist() == [[2, 0, 3], [2, 1, 3], [2, 3, 3]]
 

@@ -224,7 +224,7 @@ def test_parts_begin_with_channels_that_peak_together() -> None:
             i, j = spots[image, channel % 2]
             seen[image, channel, i, j] = 1.0
     head = Parts(6, {"parts": 2})
-    head.begin(iter(seen.split(16)))
+    head.begin(lambda *_: seen.split(16))
     inside = head.member.bias.reshape(2, 6) > 0
     assert inside.sum(0).tolist() == [1] * 6
     assert sorted(inside[:, 0].tolist()) == [False, True]
@@ -237,16 +237,15 @@ def test_parts_begin_with_channels_that_peak_together() -> None:
         assert where[image, part, i, j] == where[image, part].max()
 
 
-def test_parts_use_at_most_the_configured_images() -> None:
-    taken = []
+def test_parts_ask_for_the_configured_number_of_images() -> None:
+    asked = []
 
-    def batches():
-        for _ in range(5):
-            taken.append(1)
-            yield torch.rand(4, 6, 3, 3)
+    def outputs(text: str, most: int):
+        asked.append((bool(text), most))
+        return [torch.rand(4, 6, 3, 3)]
 
-    Parts(6, {"parts": 2, "images": 6}).begin(batches())
-    assert len(taken) == 2
+    Parts(6, {"parts": 2, "images": 6}).begin(outputs)
+    assert asked == [(True, 6)]
 
 
 def test_peaks_and_clusters_of_channels() -> None:
@@ -299,8 +298,8 @@ def test_classifiers_begin_near_nothing() -> None:
 def test_a_classifier_initialises_its_transform_from_data() -> None:
     seen = torch.rand(8, 6, 3, 3, generator=torch.Generator().manual_seed(1))
     alone, inside = Parts(6, {"parts": 2}), Parts(6, {"parts": 2})
-    alone.begin(iter([seen]))
-    ClassHead(inside, 3).begin(iter([seen]))
+    alone.begin(lambda *_: [seen])
+    ClassHead(inside, 3).begin(lambda *_: [seen])
     assert alone.member.bias.any()
     assert torch.equal(inside.member.bias, alone.member.bias)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,11 +9,11 @@ from torch import nn
 from tests.fixtures.run_folders import CATEGORY, TINY
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
-from workbench.learning.methods import METHODS, Batch, Setup
-from workbench.learning.methods.co_tuning import direct, reverse
+from workbench.learning.methods import METHODS, Batch, InitialState, Setup
 from workbench.learning.methods.multi_tune import TwoBodies
 from workbench.learning.methods.spot_tune import SpotTuneBody
 from workbench.learning.methods.stochastic_norm import StochasticNorm2d
+from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import build_network
 from workbench.learning.networks.probe import linear_probe
 from workbench.learning.networks.weights import source_head
@@ -68,12 +67,6 @@ def test_stochastic_norm_has_the_right_gradient() -> None:
     assert norm.training
 
 
-def test_direct_relations_are_mean_predictions() -> None:
-    predictions = torch.tensor([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.5, 0.5]])
-    found = direct(predictions, torch.tensor([0, 0, 1, -1]), 3)
-    np.testing.assert_allclose(found, [[0.7, 0.3], [0.1, 0.9], [0.5, 0.5]], rtol=1e-6)
-
-
 def test_co_tuning_adds_the_source_term_of_the_images_with_a_label() -> None:
     torch.manual_seed(4)
     network = build_network("simpleconv3", RunLabels(CATEGORY)).eval()
@@ -87,6 +80,7 @@ def test_co_tuning_adds_the_source_term_of_the_images_with_a_label() -> None:
     relation = torch.rand(3, 5).double()
     method.extra.relation.copy_(relation)
     method.extra.temperature.fill_(3.0)
+    method.extra.share.fill_(0.4)
     targets = torch.tensor([0, 2, -1, 0])
     batch = Batch(inputs, targets, torch.full((4,), -1))
     loss, scores = method.loss(network, batch)
@@ -94,20 +88,29 @@ def test_co_tuning_adds_the_source_term_of_the_images_with_a_label() -> None:
     logs = logits.log_softmax(dim=1)
     term = -sum((relation[targets[n]] * logs[n]).sum() for n in (0, 1, 3)) / 4
     plain = METHODS["fine-tune"](Setup(recipe, RunLabels(CATEGORY), None, network))
-    wanted = plain.loss(network, batch)[0].item() + 2.5 * term.item()
+    wanted = plain.loss(network, batch)[0].item() + 2.5 * 0.4 * term.item()
     assert loss.item() == pytest.approx(wanted, rel=1e-5)
     assert scores.shape == (4, 3)
 
 
-def test_reverse_relations_follow_bayes() -> None:
-    """Source classes 0 and 1 only show label 0, class 2 only label 1: P(s|y) is then P(s) shared
-    out among the classes of that label."""
-    rows = [0] * 30 + [1] * 10 + [2] * 40
-    predictions = torch.full((80, 3), 0.005)
-    predictions[range(80), rows] = 0.99
-    found = reverse(predictions, torch.tensor([0] * 40 + [1] * 40), 2)
-    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
-    np.testing.assert_allclose(found, [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]], atol=0.06)
+@pytest.mark.parametrize("length", [1.0, 100.0])
+def test_the_source_term_moves_logits_no_more_than_unit_logits_would(length: float) -> None:
+    """However long the source classifier's weights are: the gradient is (P − wanted) / σ / N."""
+    torch.manual_seed(4)
+    network = build_network("simpleconv3", RunLabels(CATEGORY)).eval()
+    inputs = torch.randn(12, 3, 48, 48)
+    targets = torch.arange(12) % 3
+    spread = network.body(inputs).std().item()
+    source = {"fc.weight": length / spread * torch.randn(5, 128), "fc.bias": torch.zeros(5)}
+    recipe = complete({**TINY, "options": {"co-tuning": {"strength": 1.0}}}, {})
+    method = METHODS["co-tuning"](Setup(recipe, RunLabels(CATEGORY), None, network, lambda: source))
+    batch = Batch(inputs, targets, torch.full((12,), -1))
+    method.begin(InitialState(network, lambda _: [batch], choose_device(), 12))
+    logits = method.source(network.body(inputs)).detach()
+    method.loss(network, batch)[0].backward()
+    moved = method.source.bias.grad.abs().sum().item()
+    assert 0 < moved <= 2 / logits.std().item() * 1.001
+    assert method.source.bias.grad.sum().abs().item() < 1e-5
 
 
 def test_a_probe_separates_classes_of_features_at_any_scale() -> None:

@@ -11,14 +11,19 @@ from tests.fixtures.run_folders import CATEGORY, TINY
 from workbench.domain.methods import Options
 from workbench.domain.recipes import complete
 from workbench.domain.runs import RunLabels
+from workbench.domain.stage_rules import StageRule
 from workbench.learning.loop.batches import mix_batch
 from workbench.learning.loop.loop import backward
 from workbench.learning.methods import Batch, InitialState, Setup
 from workbench.learning.methods.terms import LabelLoss
 from workbench.learning.networks.device import choose_device
 from workbench.learning.networks.models import Network, build_network
+from workbench.learning.networks.probe import linear_probe, pooled
+from workbench.learning.optimizers import make_optimizer
 from workbench.learning.penalties import PENALTIES, Penalty, watching
 from workbench.learning.penalties.base import HEAD_INPUT
+from workbench.learning.penalties.delta import Maps, tail_after
+from workbench.learning.protocol.reporting import Preparation
 
 LABELS = RunLabels(CATEGORY)
 
@@ -119,21 +124,21 @@ def test_same_class_is_the_mean_over_pairs(network: Network) -> None:
     assert none.item() == 0.0
 
 
-def test_delta_weighs_the_change_of_every_channel(network: Network) -> None:
+LAST_MAPS = "body.bn3"  # of the third convolution; a fully connected layer follows
+
+
+def test_delta_weighs_the_change_of_every_channel_of_the_last_maps(network: Network) -> None:
     network.eval()
     penalty = made("delta", network, alpha=0.8, importance="equal")
+    assert penalty.watched == (LAST_MAPS,)
     batch = batch_of()
     with torch.no_grad():
-        before = {n: maps_of(network, n, batch) for n in penalty.watched}
+        before = maps_of(network, LAST_MAPS, batch)
         network.body.conv1.weight.mul_(1.1)
-        after = {n: maps_of(network, n, batch) for n in penalty.watched}
-    expected = 0.0
-    for name in penalty.watched:
-        change = (after[name] - before[name]).numpy() ** 2
-        change = change.reshape(*change.shape[:2], -1).mean(2)  # over positions
-        expected += 0.8 / 2 * change.mean(0).sum()
+        after = maps_of(network, LAST_MAPS, batch)
+    change = (after - before).numpy() ** 2
+    expected = 0.8 / 2 * change.mean((2, 3)).mean(0).sum()
     assert value(penalty, network, batch).item() == pytest.approx(expected, rel=1e-4)
-    assert len(penalty.watched) >= 4
 
 
 def maps_of(network: Network, name: str, batch: Batch) -> Tensor:
@@ -142,19 +147,17 @@ def maps_of(network: Network, name: str, batch: Batch) -> Tensor:
     return seen[name]
 
 
-def test_delta_reads_batches_until_it_has_its_images(network: Network) -> None:
-    read: list[Batch] = []
+def test_delta_asks_for_its_number_of_images(network: Network) -> None:
+    asked: list[int] = []
 
-    def train():
-        for _ in range(5):
-            read.append(batch_of(4))
-            yield read[-1]
+    def train(most: int) -> list[Batch]:
+        asked.append(most)
+        return [batch_of(4)]
 
-    for images, batches in ((7, 2), (8, 2), (9, 3)):
-        penalty = made("delta", network, importance="gradient", images=images)
-        read.clear()
-        penalty.begin(InitialState(network, train, choose_device()))
-        assert len(read) == batches
+    for images in (7, 64):
+        penalty = made("delta", network, images=images)
+        penalty.begin(InitialState(network, train, choose_device(), 100))
+    assert asked == [7, 64]
 
 
 @pytest.mark.parametrize(("how", "left"), [("ablation", 0.0), ("gradient", 0.999)])
@@ -166,11 +169,13 @@ def test_delta_weighs_channels_by_what_their_loss_costs(
     network.eval()
     batch = batch_of(24)
     penalty = made("delta", network, importance=how, temperature=2.0)
-    penalty.begin(InitialState(network, lambda: [batch], choose_device()))
-    weights = penalty.extra.get_buffer("body/bn2").numpy()
+    penalty.begin(InitialState(network, lambda _: [batch], choose_device(), 24))
+    weights = penalty.extra.get_buffer(LAST_MAPS.replace(".", "/")).numpy()
     assert weights.sum() == pytest.approx(1, abs=1e-5)
-    source, head = penalty.source, penalty._head
-    norm = source.body.bn2
+    source = penalty.source
+    norm = source.get_submodule(LAST_MAPS)
+    with torch.no_grad():
+        head = linear_probe(source.body(batch.images), batch.targets, 3)
 
     def loss() -> float:
         with torch.no_grad():
@@ -178,7 +183,7 @@ def test_delta_weighs_channels_by_what_their_loss_costs(
             return float(nn.functional.cross_entropy(scores.double(), batch.targets))
 
     base, rises = loss(), []
-    for channel in range(24):
+    for channel in range(len(weights)):
         kept = norm.weight[channel].item(), norm.bias[channel].item()
         with torch.no_grad():
             norm.weight[channel] *= left
@@ -188,6 +193,77 @@ def test_delta_weighs_channels_by_what_their_loss_costs(
     rises = np.array(rises) / np.std(rises, ddof=1) / 2
     expected = np.exp(rises) / np.exp(rises).sum()
     np.testing.assert_allclose(weights, expected, rtol=0.08)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [("squeezenet1_1", "linear"), ("mobilenet_v2", "linear"), ("squeezenet1_1", "bilinear")],
+)
+def test_delta_switches_channels_off_in_any_body(name: str, head: str) -> None:
+    torch.manual_seed(3)
+    network = build_network(name, LABELS, head).eval()
+    body = network.body
+    penalty = PENALTIES["delta"](
+        Setup(complete({**TINY, "backbone": name, "image_size": 64}, {}), LABELS, None, network)
+    )
+    batch = batch_of(6, 64)
+    with watching(network, penalty.watched) as seen, torch.no_grad():
+        given = body(batch.images)
+    (last,) = penalty.watched
+    found = Maps(
+        seen[last].detach(),
+        pooled(given).detach(),
+        batch.targets,
+        tail_after(body, last.removeprefix("body."), 64),
+    ).ablated(Preparation())
+    with torch.no_grad():
+        probe = linear_probe(pooled(given), batch.targets, 3)
+
+        def loss() -> Tensor:
+            return nn.functional.cross_entropy(probe(pooled(body(batch.images))), batch.targets)
+
+        for channel in (0, 5, len(found) - 1):
+            base = loss()
+            hook = network.get_submodule(last).register_forward_hook(
+                lambda _, __, output, channel=channel: output.index_fill(
+                    1, torch.tensor([channel]), 0.0
+                )
+            )
+            rise = 6 * (loss() - base)
+            hook.remove()
+            assert found[channel].item() == pytest.approx(rise.item(), abs=1e-4)
+
+
+def test_only_what_a_penalty_pulls_elsewhere_has_no_weight_decay(network: Network) -> None:
+    every = {name for name, _ in network.named_parameters()}
+
+    def spared(name: str, **recipe: object) -> set[str]:
+        given = complete({**TINY, "penalty": name, **recipe}, {})
+        found = PENALTIES[name](Setup(given, LABELS, None, network)).replaces_decay(network)
+        ids = {id(parameter) for parameter in found}
+        return {name for name, parameter in network.named_parameters() if id(parameter) in ids}
+
+    stages = [(f"body.conv{n}.", f"body.bn{n}.") for n in (1, 2, 3)]
+    assert spared("bss") == set()
+    assert spared("l2") == spared("l2-sp") == every
+    assert spared("delta") == {name for name in every if name.startswith(sum(stages, ()))}
+    new = {"conv2": StageRule(start="new")}
+    drawn = stages[0] + stages[2]
+    assert spared("delta", stages=new) == {name for name in every if name.startswith(drawn)}
+    optimizer = make_optimizer(
+        [(network, 1.0)],
+        complete({**TINY, "weight_decay": 0.1}, {}),
+        torch.device("cpu"),
+        [network.body.conv1.weight],
+    )
+    decayed = {
+        id(parameter)
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if group["weight_decay"]
+    }
+    assert id(network.body.conv1.weight) not in decayed
+    assert {id(network.body.conv2.weight), id(network.head.target.weight)} <= decayed
 
 
 def test_projection_drops_only_what_opposes_the_loss() -> None:

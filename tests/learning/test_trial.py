@@ -169,7 +169,7 @@ def test_a_trial_reports_its_precision_its_steps_and_its_result(tmp_path, monkey
     reports = []
     try_run(make_run(tmp_path / "run", batch=2, image_size=32), reports.append)
     *progress, last = reports
-    assert [(one.done, one.total) for one in progress] == [(0, 0), (1, 2), (2, 2)]
+    assert [(one.done, one.total) for one in progress] == [(1, 2), (2, 2)]
     assert all(isinstance(one, Progress) for one in progress)
     assert isinstance(last, Trial)
     assert (last.batch, last.largest_batch) == (2, 2)

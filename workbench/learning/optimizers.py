@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,16 +96,23 @@ LAST = 1e-5
 Rates = list[tuple[nn.Module, float]]  # modules with their learning-rate factors
 
 
-def make_optimizer(rates: Rates, recipe: Recipe, device: torch.device) -> Optimizer:
+def make_optimizer(
+    rates: Rates,
+    recipe: Recipe,
+    device: torch.device,
+    undecayed: Collection[nn.Parameter] = (),
+) -> Optimizer:
     """Build the optimizer. Each module learns at rate × factor; a shared parameter uses its first
-    module's factor; biases and norms get no weight decay."""
+    module's factor; biases, norms and `undecayed` parameters get no weight decay."""
+    spared = {id(parameter) for parameter in undecayed}
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
     taken: set[int] = set()
     for module, factor in rates:
         for parameter in module.parameters():
             if parameter.requires_grad and id(parameter) not in taken:
                 taken.add(id(parameter))
-                decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+                decays = parameter.ndim > 1 and id(parameter) not in spared
+                decay = recipe.weight_decay if decays else 0.0
                 found.setdefault((factor, decay), []).append(parameter)
     groups = [
         {"params": chosen, "weight_decay": decay, "factor": factor}

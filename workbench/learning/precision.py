@@ -15,6 +15,7 @@ from workbench.domain.text import Message
 from workbench.learning.methods import Batch, Method, Unlabelled
 from workbench.learning.networks.device import Device, synchronise
 from workbench.learning.networks.models import Network
+from workbench.learning.protocol.reporting import Preparation
 
 GAIN = 0.9  # bf16 is chosen below this share of fp32's time
 CPU_TRIAL_BATCH = 8  # images of a timed step on a CPU
@@ -33,8 +34,10 @@ def choose_precision(
     network: Network,
     method: Method,
     warn: Callable[[Message], None],
+    work: Preparation | None = None,
 ) -> str:
-    """The recipe's precision; for "auto", the faster of fp32 and bf16 in timed steps."""
+    """The recipe's precision; for "auto", the faster of fp32 and bf16 in timed steps. Raises
+    Interrupted if `work` does."""
     if recipe.precision == "fp16" and device.kind != "cuda":
         warn(Message("fp16 needs a CUDA device; this training runs in fp32."))
         return "fp32"
@@ -48,9 +51,10 @@ def choose_precision(
     batch = constant_batch(count, recipe.image_size, device, method.augmentations)
     tried = copy.deepcopy(network)
     times: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    for _ in range(4):  # alternate, so that other load affects both
-        for each in times:
-            times[each].append(_step_seconds(tried, method, batch, device, each))
+    turns = 4 * list(times)  # alternate, so that other load affects both
+    text = Message("Comparing precisions")
+    for each in (work or Preparation()).each(turns, len(turns), text):
+        times[each].append(_step_seconds(tried, method, batch, device, each))
     return "bf16" if min(times["bf16"][1:]) < GAIN * min(times["fp32"][1:]) else "fp32"
 
 

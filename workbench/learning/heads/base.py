@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
 from workbench.domain.methods import Spec, Value
 from workbench.domain.registry import Registry
+from workbench.domain.text import Message
+
+# The body's outputs for at most so many images of the train part (0: all), batch by batch, evenly
+# spread; their progress is shown as the message.
+Outputs = Callable[[Message, int], Iterable[Tensor]]
 
 
 class Features(nn.Module):
@@ -35,12 +40,9 @@ class Features(nn.Module):
         """Create a head of the same kind and options for another number of channels."""
         return type(self)(channels, self.options)
 
-    def begin(self, given: Iterable[Tensor]) -> None:
-        """Initialise from data. Called once before the first training step, not on resume.
-
-        `given` yields the body's outputs for the train part, batch by batch. Store results in
-        parameters and buffers.
-        """
+    def begin(self, given: Outputs) -> None:
+        """Initialise from the body's outputs for the train part. Called once before the first
+        training step, not on resume. Store results in parameters and buffers."""
 
     def number(self, name: str) -> int:
         """Value of an integer option."""

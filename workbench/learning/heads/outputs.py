@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 
-from workbench.learning.heads.base import Features
+from workbench.learning.heads.base import Features, Outputs
 from workbench.learning.heads.linear import Linear
 
 
@@ -25,7 +23,7 @@ class Head(nn.Module):
         super().__init__()
         self.transform = Linear(transform, {}) if isinstance(transform, int) else transform
 
-    def begin(self, given: Iterable[Tensor]) -> None:
+    def begin(self, given: Outputs) -> None:
         """Initialise the transform from the body's outputs for the train part; called once before
         training."""
         self.transform.begin(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.domain.methods import Parameter, Spec, Value
-from workbench.domain.text import mark
-from workbench.learning.heads.base import HEADS, Features
+from workbench.domain.text import Message, mark
+from workbench.learning.heads.base import HEADS, Features, Outputs
 from workbench.learning.heads.second_order import single
 
 MEMBER_LOGIT = 2.0  # initial membership logit: σ(±2) = 0.88, 0.12
@@ -71,13 +71,9 @@ class Parts(Features):
         nn.init.zeros_(self.member.weight)
         self.member.bias.copy_(logits)
 
-    def begin(self, given: Iterable[Tensor]) -> None:
-        found: list[Tensor] = []
-        wanted = self.number("images")
-        for maps in given:
-            found.append(peaks(maps[: wanted - sum(map(len, found))]).cpu())
-            if sum(map(len, found)) >= wanted:
-                break
+    def begin(self, given: Outputs) -> None:
+        outputs = given(Message("Finding parts"), self.number("images"))
+        found = [peaks(maps).cpu() for maps in outputs]
         places = torch.cat(found).transpose(0, 1).flatten(1)  # F × (2 · images)
         self._set_membership(cluster(places.double().numpy(), self.parts, self.number("seed")))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-import msgspec
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from workbench.domain.text import Message
 from workbench.learning.heads import find_head
 from workbench.learning.images.augment import Augmenter
 from workbench.learning.images.data import Images
-from workbench.learning.images.label_tensors import label_tensors
+from workbench.learning.images.label_tensors import LabelTensors, label_tensors
 from workbench.learning.images.pixels import network_input
 from workbench.learning.loop.distributed import SINGLE_PROCESS, ProcessGroup
 from workbench.learning.loop.loop import Learner, Loop
@@ -33,6 +34,9 @@ from workbench.learning.penalties.distance import inside
 from workbench.learning.penalties.stages import new_modules
 from workbench.learning.precision import choose_precision, choose_threads
 from workbench.learning.protocol.folders import RunFolder
+from workbench.learning.protocol.reporting import Preparation
+
+CPU_PIXELS = 4 * 224**2  # of a batch before the first step
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ def assemble(
     device: Device,
     fresh: bool,
     group: ProcessGroup = SINGLE_PROCESS,
+    work: Preparation | None = None,
 ) -> Assembled:
     """Set up a training without its checkpoint state; start weights are loaded if `fresh`.
 
     Raises KnownError for invalid start weights or images, ValueRefused for an unknown method,
-    penalty or option.
+    penalty or option, Interrupted if `work` does.
     """
     recipe, labels = run.recipe, run.labels
     torch.manual_seed(recipe.seed)
@@ -68,7 +73,12 @@ def assemble(
     loop = Loop(recipe, labels, images, learner, augmenter, device, group)
     card = card_of(recipe, labels, learner.network)
     if fresh:
-        begin(run, learner, loop, card)
+        answers = label_tensors(images, labels)
+        train = partial(train_batches, loop, answers, card)
+        begin(
+            learner,
+            InitialState(learner.network, train, device, len(loop.rows), work or Preparation()),
+        )
     return Assembled(loop, learner.network, learner.method, card, head_loaded)
 
 
@@ -84,8 +94,15 @@ def preserve_modules(network: Network, modules: tuple[str, ...]) -> Generator[No
     network.body.load_state_dict(drawn, strict=False)
 
 
-def make_learner(run: RunFolder, plain: Network, images: Images | None, device: Device) -> Learner:
-    """Build the learner from a plain network with its start weights."""
+def make_learner(
+    run: RunFolder,
+    plain: Network,
+    images: Images | None,
+    device: Device,
+    start: Callable[[], dict[str, Tensor]] | None = None,
+) -> Learner:
+    """Build the learner from a plain network with its start weights. `start` reads the file of
+    these weights; by default, the run folder's."""
     recipe, labels = run.recipe, run.labels
     kind = METHODS.find(recipe.method)
     check_options(recipe)
@@ -97,35 +114,48 @@ def make_learner(run: RunFolder, plain: Network, images: Images | None, device: 
         weights = class_weights(images, images.of_part("train"), recipe, labels.target)
     if weights is not None:
         weights = weights.to(device.torch)
-    setup = Setup(recipe, labels, weights, network, lambda: _start(run))
+    setup = Setup(recipe, labels, weights, network, start or (lambda: _start(run)))
     method, penalties = kind(setup), Penalties(setup)
     method.extra.to(device.torch)
     penalties.extra.to(device.torch)
-    if penalties.replace_decay:
-        recipe = msgspec.structs.replace(recipe, weight_decay=0.0)
+    undecayed = penalties.replace_decay(network)
     new = [(network.head, recipe.head_factor), (method.extra, 1.0)]
-    optimizer = make_optimizer([*kind.rates(network, recipe), *new], recipe, device.torch)
+    rates = [*kind.rates(network, recipe), *new]
+    optimizer = make_optimizer(rates, recipe, device.torch, undecayed)
     return Learner(network, method, penalties, optimizer, frozen)
 
 
-def begin(run: RunFolder, learner: Learner, loop: Loop, card: ModelCard) -> None:
-    """Initialise head, method and penalties from the start network and the train part."""
-    answers = label_tensors(loop.images, run.labels)
-
-    def batches() -> Iterator[Batch]:
-        rows, images = loop.rows, loop.images
-        for start in range(0, len(rows), run.recipe.batch):
-            chosen = torch.from_numpy(rows[start : start + run.recipe.batch])
-            seen = network_input(images.pixels[chosen].to(loop.device.torch), card)
-            own = answers.of(chosen, loop.device.torch)
-            yield Batch(seen, own.targets, own.views, marks=own.marks)
-
-    initial = InitialState(learner.network, batches, loop.device)
+def begin(learner: Learner, initial: InitialState) -> None:
+    """Initialise head, method and penalties from the start network and the train part: all work
+    before the first step that depends on the images. Raises Interrupted if `initial.work` does."""
     network = learner.network.eval()
+
+    def outputs(text: Message, most: int) -> Iterator[Tensor]:
+        return (network.body(batch.images) for batch in initial.batches(text, most))
+
     with torch.no_grad():
-        network.head.begin(network.body(batch.images) for batch in batches())
+        network.head.begin(outputs)
     learner.method.begin(initial)
     learner.penalties.begin(initial)
+
+
+def train_batches(loop: Loop, answers: LabelTensors, card: ModelCard, most: int) -> Iterator[Batch]:
+    """Batches of `most` evenly spread images of the train part, or of all for 0."""
+    rows, device = loop.rows, loop.device.torch
+    if most and most < len(rows):
+        rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    count = small_batch(loop.recipe, loop.device)
+    for chosen in torch.split(torch.from_numpy(rows), count):
+        seen = network_input(loop.images.pixels[chosen].to(device), card)
+        own = answers.of(chosen, device)
+        yield Batch(seen, own.targets, own.views, marks=own.marks)
+
+
+def small_batch(recipe: Recipe, device: Device) -> int:
+    """Images of a batch before the first step: on a CPU few enough to stop within a second."""
+    if device.kind != "cpu":
+        return recipe.batch
+    return max(1, min(recipe.batch, CPU_PIXELS // recipe.image_size**2))
 
 
 def _start(run: RunFolder) -> dict[str, Tensor]:
@@ -144,9 +174,14 @@ def check_options(recipe: Recipe) -> None:
 
 
 def fastest(
-    run: RunFolder, made: Assembled, device: Device, warn: Callable[[Message], None]
+    run: RunFolder,
+    made: Assembled,
+    device: Device,
+    warn: Callable[[Message], None],
+    work: Preparation,
 ) -> tuple[int, str]:
-    """Choose CPU threads (set immediately) and the fastest precision."""
+    """Choose CPU threads (set immediately) and the fastest precision. Raises Interrupted if `work`
+    does."""
     threads = choose_threads(run.recipe)
     torch.set_num_threads(threads)
-    return threads, choose_precision(run.recipe, device, made.network, made.method, warn)
+    return threads, choose_precision(run.recipe, device, made.network, made.method, warn, work)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from workbench.domain.errors import KnownError
 from workbench.domain.recipes import Recipe
 from workbench.domain.reports import Note, Report
-from workbench.domain.runs import ModelCard, RunLabels
+from workbench.domain.runs import CHECKPOINT_FILE, ModelCard, RunLabels
 from workbench.domain.text import Message
 from workbench.learning.evaluation.scores import Scorer
 from workbench.learning.frozen_cache.cache import (
@@ -267,11 +267,21 @@ class Loop:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Restore the state returned by `saved`."""
+        """Restore the state returned by `saved`. Raises KnownError if an earlier version of the
+        program saved another state for the method or the penalties."""
         self.network.load_state_dict(saved["network"])
         self.average.restore(saved["average"])
-        self.method.extra.load_state_dict(saved["method"])
-        self.penalties.extra.load_state_dict(saved["penalties"])
+        try:
+            self.method.extra.load_state_dict(saved["method"])
+            self.penalties.extra.load_state_dict(saved["penalties"])
+        except RuntimeError as error:
+            raise KnownError(
+                "It was paused by an earlier version, whose {method} or {penalty} differs.",
+                "Delete {file} in the run's folder to start it over.",
+                method=self.recipe.method,
+                penalty=self.recipe.penalty,
+                file=CHECKPOINT_FILE,
+            ) from error
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
 

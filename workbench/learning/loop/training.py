@@ -52,7 +52,7 @@ from workbench.learning.networks.device import (
 from workbench.learning.networks.models import save_model, weights_of, with_body_names
 from workbench.learning.protocol.control import Control, ControlRequest
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
-from workbench.learning.protocol.reporting import Reporter
+from workbench.learning.protocol.reporting import Interrupted, Preparation, Reporter
 
 WARM_UP = 2  # first steps, excluded from the speed
 CONTINUING_WITH_SGD = Message("Accuracy stopped rising: continuing with SGD from the best weights.")
@@ -119,10 +119,6 @@ EPOCH_SECONDS = CHECKPOINT_SECONDS / 4  # at the ends of shorter epochs
 COST = 20  # minimum interval, in durations of the last checkpoint
 
 
-class TrainingInterrupted(Exception):
-    """Raised when pause or stop is requested."""
-
-
 class Training:
     """A training in a run folder; `run` returns when it is finished, paused or stopped."""
 
@@ -154,7 +150,11 @@ class Training:
             self._end_before_start()
             return
         self.images = images
-        self._build(saved)
+        try:
+            self._build(saved)
+        except Interrupted:
+            self._end_before_start()
+            return
         self._report_started()
         self.epoch_began = self._seconds() - self.state.epoch_seconds
         try:
@@ -162,7 +162,7 @@ class Training:
             self._epochs()
             if self.group.is_main:
                 self._finish()
-        except TrainingInterrupted:
+        except Interrupted:
             if self.group.is_main:
                 self._end_early()
         self.group.barrier()
@@ -174,13 +174,14 @@ class Training:
         return self.control.requested is not None
 
     def _build(self, saved: dict[str, Any] | None) -> None:
-        made = assemble(self.run_folder, self.images, self.device, saved is None, self.group)
+        work = Preparation(self.report, self.interrupted)
+        made = assemble(self.run_folder, self.images, self.device, saved is None, self.group, work)
         self.loop, self.card = made.loop, made.card
         if made.head_loaded:
             self.report(Note(text=Message("The head of the earlier run is loaded: same labels.")))
         if saved is None:
             chosen = self.group.broadcast(
-                fastest(self.run_folder, made, self.device, self.report.warn)
+                fastest(self.run_folder, made, self.device, self.report.warn, work)
             )
             self.state.threads, self.state.precision = chosen
         else:
@@ -197,7 +198,7 @@ class Training:
                 self.card, FeatureStore.of_user(), self.report, self.interrupted
             )
         if self.interrupted():
-            raise TrainingInterrupted
+            raise Interrupted
 
     def _report_started(self) -> None:
         self.report.start_events(
@@ -224,7 +225,7 @@ class Training:
         for count, rate in self.loop.steps_of(self.state):
             now = self.pace.stepped(count * self.group.size)
             if self.group.any(self.interrupted()):
-                raise TrainingInterrupted
+                raise Interrupted
             if now - last >= REPORT_SECONDS:
                 last = now
                 self._report_step(rate)
@@ -306,7 +307,7 @@ class Training:
         leave = self.interrupted if self.group.size == 1 else lambda: False
         scores = score_rows(scorer, self.images, rows, batch, leave, quick)
         if scores is None:
-            raise TrainingInterrupted
+            raise Interrupted
         return scores
 
     def _seconds(self) -> float:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from workbench.domain.reports import Progress, Report, Trial
 from workbench.domain.text import Message
 from workbench.learning.evaluation.windows import views_of_image
 from workbench.learning.images.pixels import scoring_crops, working_side
-from workbench.learning.loop.assembly import make_learner
-from workbench.learning.methods import Method
+from workbench.learning.loop.assembly import begin, make_learner, small_batch
+from workbench.learning.loop.loop import Learner
+from workbench.learning.methods import Batch, InitialState, Method
 from workbench.learning.networks.device import (
     Device,
     choose_device,
@@ -23,13 +25,18 @@ from workbench.learning.networks.device import (
     synchronise,
 )
 from workbench.learning.networks.models import Network, build_network
+from workbench.learning.networks.probe import feature_count
+from workbench.learning.networks.weights import TARGET_LAYER
 from workbench.learning.precision import backward_of, choose_precision, constant_batch
 from workbench.learning.protocol.failures import is_out_of_memory
 from workbench.learning.protocol.folders import RunFolder, read_run_folder
+from workbench.learning.protocol.reporting import Preparation
 
 LARGEST = 512
 PATIENCE = 20.0  # seconds, after which larger batches are extrapolated
 SHARE = 0.9  # usable share of free memory
+PREPARATION_LIMIT = 2.0  # seconds of each part of the work before the first step
+SOURCE_CLASSES = 1000  # of a source classifier
 FORWARD = 1 / 3  # scoring time per image, relative to a training step
 
 
@@ -40,22 +47,51 @@ def try_run(folder: Path, report: Callable[[Report], None]) -> None:
     """
     run = read_run_folder(folder)
     device = choose_device()
-    torch.manual_seed(run.recipe.seed)
-    learner = make_learner(
-        run,
-        build_network(run.recipe.backbone, run.labels, run.recipe.head, run.recipe.options),
-        None,
-        device,
-    )
+    recipe = run.recipe
+    torch.manual_seed(recipe.seed)
+    plain = build_network(recipe.backbone, run.labels, recipe.head, recipe.options)
+
+    def start() -> dict[str, Tensor]:  # a folder for a trial has none; as large as ImageNet's
+        features = feature_count(plain, recipe.image_size)
+        return {f"{TARGET_LAYER}.weight": torch.zeros(SOURCE_CLASSES, features)}
+
+    learner = make_learner(run, plain, None, device, start)
     network, method = learner.network, learner.method
     network.train()
     for module in learner.frozen:
         module.eval()
-    report(Progress(done=0, text=Message("Comparing precisions")))
-    precision = choose_precision(run.recipe, device, network, method, lambda _: None)
+    work = Preparation(report)
+    precision = choose_precision(recipe, device, network, method, lambda _: None, work)
     steps = Steps(run, network, method, device, precision)
     steps.grow(report)
+    steps.preparation = preparation_seconds(run, learner, device, report)
     report(steps.trial())
+
+
+def preparation_seconds(
+    run: RunFolder, learner: Learner, device: Device, report: Callable[[Report], None]
+) -> float:
+    """Predict the seconds of all work before the first step: begin it on random images, a few
+    seconds at most, and extrapolate."""
+    recipe, images = run.recipe, run.counts.get("train", 0)
+    count, classes = small_batch(recipe, device), len(run.labels.target.labels)
+    draw = torch.Generator().manual_seed(recipe.seed)
+
+    def train(most: int) -> Iterator[Batch]:
+        rows = torch.arange(min(most, images) if most else images)
+        for chosen in torch.split(rows, count):
+            seen = torch.randn(len(chosen), 3, *2 * (recipe.image_size,), generator=draw)
+            labels = (chosen % classes).to(device.torch)
+            marks = None
+            if not run.labels.target.exclusive:
+                marks = torch.nn.functional.one_hot(labels, classes).float()
+            yield Batch(seen.to(device.torch), labels, labels.clamp(max=0), marks=marks)
+
+    work = Preparation(report, limit=PREPARATION_LIMIT)
+    start = time.perf_counter()
+    begin(learner, InitialState(learner.network, train, device, images, work))
+    synchronise(device)
+    return time.perf_counter() - start + work.skipped
 
 
 class Steps:
@@ -71,6 +107,7 @@ class Steps:
         self.precision = precision
         self.free = free_memory(device)
         self.at_start = peak_memory(device)
+        self.preparation = 0.0  # seconds before the first step
         self.seconds: dict[int, float] = {}
         self.memory: dict[int, int] = {}
 
@@ -156,7 +193,7 @@ class Steps:
             batch=recipe.batch,
             largest_batch=self._largest(),
             step_seconds=per_image * recipe.batch,
-            total_seconds=taught * per_image + scored * forward,
+            total_seconds=self.preparation + taught * per_image + scored * forward,
             memory=int(self._extrapolated(recipe.batch)) + pixels if self.memory else pixels,
             memory_free=self.free,
             disk=4 * weights,

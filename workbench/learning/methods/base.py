@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -16,10 +16,12 @@ from workbench.domain.methods import Spec, Value
 from workbench.domain.recipes import Recipe
 from workbench.domain.registry import Registry
 from workbench.domain.runs import RunLabels
+from workbench.domain.text import Message
 from workbench.learning.images.data import Images
 from workbench.learning.networks.device import Device
 from workbench.learning.networks.models import Network
 from workbench.learning.optimizers import Rates, freeze, stage_rates
+from workbench.learning.protocol.reporting import Preparation
 
 Options = dict[str, Value]
 
@@ -78,12 +80,23 @@ class Setup:
 
 @dataclass(frozen=True)
 class InitialState:
-    """Argument of `begin`: the network before training, and `train`, which yields the train part in
-    batches without augmentation on every call."""
+    """Argument of `begin`: the network before training, and access to the `images` images of the
+    train part, without augmentation.
+
+    `train(n)` yields them in small batches: at most `n` of them, evenly spread, or all for 0.
+    `work` is to be asked for `check` or `each` where something takes long.
+    """
 
     network: Network
-    train: Callable[[], Iterable[Batch]]
+    train: Callable[[int], Iterable[Batch]]
     device: Device
+    images: int = 0
+    work: Preparation = field(default_factory=Preparation)
+
+    def batches(self, text: Message, most: int = 0) -> Iterator[Batch]:
+        """`train(most)` with progress, as `text`. Raises Interrupted on request."""
+        total = min(most, self.images) if most else self.images
+        return self.work.each(self.train(most), total, text, lambda batch: len(batch.targets))
 
 
 class Method(ABC):

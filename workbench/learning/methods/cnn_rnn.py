@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from workbench.domain.errors import KnownError
 from workbench.domain.methods import Parameter, Spec
-from workbench.domain.text import mark
+from workbench.domain.text import Message, mark
 from workbench.learning.heads import ClassHead
 from workbench.learning.methods.base import (
     METHODS,
@@ -156,7 +156,8 @@ class CnnRnn(Method):
         network = initial.network
         assert isinstance(network, SequenceNetwork)
         classes = len(network.decoder.rank)
-        counts = sum(marks_in(batch, classes).sum(dim=0) for batch in initial.train())
+        batches = initial.batches(Message("Counting labels"))
+        counts = sum(marks_in(batch, classes).sum(dim=0) for batch in batches)
         assert isinstance(counts, Tensor)
         rank = torch.argsort(torch.argsort(counts, descending=True, stable=True))
         remember(network.decoder, "rank", rank)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar
 
@@ -32,7 +32,6 @@ class Penalty(ABC):
 
     spec: ClassVar[Spec]
     watched: tuple[str, ...] = ()
-    replaces_decay = False  # True to disable the optimizer's weight decay
 
     def __init__(self, setup: Setup) -> None:
         self.options: dict[str, Value] = self.spec.options(setup.recipe.options)
@@ -40,6 +39,11 @@ class Penalty(ABC):
 
     def begin(self, initial: InitialState) -> None:  # noqa: B027 - optional
         """Initialise from data. Called once before the first training step, not on resume."""
+
+    def replaces_decay(self, network: Network) -> Collection[nn.Parameter]:
+        """Parameters that this penalty pulls somewhere, so that weight decay must not pull them to
+        zero."""
+        return ()
 
     @abstractmethod
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
@@ -108,10 +112,9 @@ class Penalties:
         self.extra = nn.ModuleList([penalty.extra for penalty in self.each])
         self._watched = tuple(dict.fromkeys(name for p in self.each for name in p.watched))
 
-    @property
-    def replace_decay(self) -> bool:
-        """Whether any penalty replaces the optimizer's weight decay."""
-        return any(penalty.replaces_decay for penalty in self.each)
+    def replace_decay(self, network: Network) -> list[nn.Parameter]:
+        """Parameters whose weight decay any penalty replaces."""
+        return [found for penalty in self.each for found in penalty.replaces_decay(network)]
 
     def begin(self, initial: InitialState) -> None:
         """Initialise all penalties from the start network."""

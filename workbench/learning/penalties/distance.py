@@ -36,11 +36,12 @@ class L2(Penalty):
         parameters=(Parameter(name="alpha", default=1e-3, low=0.0, description=mark("strength")),),
     )
 
-    replaces_decay = True
-
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self._strengths = stage_strengths(setup.recipe)
+
+    def replaces_decay(self, network: Network) -> list[nn.Parameter]:
+        return list(network.parameters())
 
     def value(self, network: Network, batch: Batch, watched: Watched) -> Tensor:
         return (
@@ -80,7 +81,6 @@ class L2SP(Penalty):
         ),
         needs=("start",),
     )
-    replaces_decay = True
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -95,6 +95,9 @@ class L2SP(Penalty):
         }
         self._strengths = stage_strengths(setup.recipe)
         self._keep(setup.network)
+
+    def replaces_decay(self, network: Network) -> list[nn.Parameter]:
+        return list(network.parameters())
 
     def begin(self, initial: InitialState) -> None:
         self._keep(initial.network)

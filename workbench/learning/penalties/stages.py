@@ -1,11 +1,6 @@
-"""Stages that a penalty applies to, and channel ablation."""
+"""Stages that a penalty applies to."""
 
 from __future__ import annotations
-
-from collections.abc import Generator
-from contextlib import contextmanager
-
-from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
 from workbench.domain.recipes import Recipe
@@ -35,6 +30,17 @@ def new_modules(recipe: Recipe) -> tuple[str, ...]:
     return tuple(m for stage in stages if is_new(recipe, stage.name) for m in stage.modules)
 
 
+def modules_up_to(recipe: Recipe, name: str) -> tuple[str, ...]:
+    """Module prefixes of the backbone's stages up to the one whose output module is `name`, without
+    reinitialised stages."""
+    found: list[str] = []
+    for stage in backbone(recipe.backbone).stages:
+        found += stage.modules if not is_new(recipe, stage.name) else ()
+        if BODY + stage.modules[-1] == name:
+            break
+    return tuple(found)
+
+
 def stage_strengths(recipe: Recipe) -> dict[str, float]:
     """Penalty factors by module name, for the stages set in the recipe."""
     return {
@@ -43,19 +49,3 @@ def stage_strengths(recipe: Recipe) -> dict[str, float]:
         for module in stage.modules
         if stage.name in recipe.stages
     }
-
-
-@contextmanager
-def switched_off(module: nn.Module, channel: int) -> Generator[None, None, None]:
-    """Zero one channel of the module's output inside the block."""
-
-    def off(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        changed = output.clone()
-        changed[:, channel] = 0
-        return changed
-
-    hook = module.register_forward_hook(off)
-    try:
-        yield
-    finally:
-        hook.remove()

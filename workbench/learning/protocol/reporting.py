@@ -2,19 +2,91 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from workbench.domain.reports import Epoch, Note, Report, Step, encode_report
+from workbench.domain.reports import (
+    Epoch,
+    Note,
+    Progress,
+    Report,
+    Step,
+    encode_report,
+    remaining_seconds,
+)
 from workbench.domain.runs import REPORTS_FILE
 from workbench.domain.text import Message
 from workbench.learning.protocol.control import ControlRequest
 
 if TYPE_CHECKING:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+ItemT = TypeVar("ItemT")
+REPORT_SECONDS = 0.25
+
+
+class Interrupted(Exception):
+    """Raised when pause or stop is requested."""
+
+
+class Preparation:
+    """The work before the first step: its progress by name, its end on request, its forecast.
+
+    `interrupted` returns whether pause or stop is requested. With `limit`, in seconds, the work is
+    only tried: each loop ends after that time, and the rest is added to `skipped` seconds.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[Report], None] = lambda _: None,
+        interrupted: Callable[[], bool] = lambda: False,
+        limit: float = math.inf,
+    ) -> None:
+        self._report = report
+        self._interrupted = interrupted
+        self._limit = limit
+        self._checked = time.monotonic()
+        self.skipped = 0.0
+
+    def each(
+        self,
+        items: Iterable[ItemT],
+        total: int,
+        text: Message,
+        size: Callable[[ItemT], int] = lambda _: 1,
+    ) -> Iterator[ItemT]:
+        """Yield the items while reporting progress as `text`; `total` is the sum of their sizes.
+
+        An item should take well under a second. Raises Interrupted on request.
+        """
+        began = now = time.monotonic()
+        done = 0
+        self._report(Progress(done=0, total=total, text=text))
+        for item in items:
+            yield item
+            done += size(item)
+            now = time.monotonic()
+            if self.check():
+                left = remaining_seconds(now - began, done, total)
+                self._report(Progress(done=done, total=total, text=text, eta=left))
+            if now - began > self._limit:
+                break
+        self.skipped += max(0.0, remaining_seconds(now - began, done, total) or 0.0)
+
+    def check(self) -> bool:
+        """Raise Interrupted on request. Looks a few times per second; returns whether it did."""
+        now = time.monotonic()
+        if now - self._checked < REPORT_SECONDS:
+            return False
+        self._checked = now
+        if self._interrupted():
+            raise Interrupted
+        return True
 
 
 class Reporter:
