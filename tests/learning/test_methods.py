@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.fixtures.run_folders import CATEGORY, Chances, add_unlabelled, make_run, train
-from workbench.domain.errors import KnownError
+from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.methods import WITH_HEAD, Spec
 from workbench.domain.reports import Finished, Paused
 from workbench.domain.runs import PREDICTIONS_FILE, START_FILE, WEIGHTS_FILE, RunLabels
@@ -131,6 +131,52 @@ def test_co_tuning_without_a_classifier_is_refused(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", method="co-tuning")
     with pytest.raises(KnownError, match="classifier"):
         train(folder)
+
+
+@pytest.mark.parametrize("frozen", ["none", "conv2"])
+def test_the_second_copy_of_multitune_learns_in_another_way_than_the_first(
+    tmp_path: Path, frozen: str
+) -> None:
+    folder = started_run(tmp_path / "run", method="multitune", frozen=frozen, averaging=0.0)
+    train(folder)
+    start, end = load_file(folder / START_FILE), load_file(folder / WEIGHTS_FILE)
+    for name in ("conv1.weight", "conv3.weight", "fc1.weight"):
+        first = (end[f"first.{name}"] - start[name]).norm()
+        second = (end[f"second.{name}"] - start[name]).norm()
+        assert second > 0
+        if frozen == "none" or name != "conv1.weight":
+            assert second < 0.6 * first
+        else:
+            assert first == 0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "words"),
+    [
+        ({}, {"second_frozen": "all", "second_rate": 0.3}, "frozen"),
+        ({}, {"second_rate": 0.0}, "would not learn"),
+        ({"frozen": "conv1"}, {"second_frozen": "conv1", "second_rate": 1.0}, "same way"),
+    ],
+)
+def test_a_setting_of_multitune_without_effect_is_refused(
+    tmp_path: Path, recipe: dict[str, object], options: dict[str, object], words: str
+) -> None:
+    given = {"method": "multitune", "options": {"multitune": options}, **recipe}
+    with pytest.raises(ValueRefused, match=words) as refused:
+        train(started_run(tmp_path / "run", **given))
+    assert refused.value.key == "options.multitune.second_rate"
+
+
+def test_multitune_may_freeze_its_second_copy_or_train_both_from_other_stages(
+    tmp_path: Path,
+) -> None:
+    for at, options in enumerate(
+        ({"second_frozen": "all"}, {"second_frozen": "conv1", "second_rate": 1.0})
+    ):
+        recipe = read_run_folder(
+            started_run(tmp_path / f"{at}", method="multitune", options={"multitune": options})
+        ).recipe
+        METHODS["multitune"].check(recipe)
 
 
 def test_stochastic_norm_needs_normalisation(tmp_path: Path) -> None:

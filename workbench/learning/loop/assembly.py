@@ -168,6 +168,7 @@ def check_options(recipe: Recipe) -> None:
     chosen = [find_head(recipe.head).spec, METHODS.find(recipe.method).spec]
     chosen += [penalty.spec for penalty in find_penalties(recipe.penalty)]
     names = [spec.name for spec in chosen]
+    METHODS.find(recipe.method).check(recipe)
     for name in recipe.options:
         if name not in names:
             raise ValueRefused(f"options.{name}", recipe.options[name], ", ".join(names))

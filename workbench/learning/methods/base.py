@@ -122,6 +122,10 @@ class Method(ABC):
         rebuild a trained network from its card."""
         return network
 
+    @classmethod  # noqa: B027 - optional
+    def check(cls, recipe: Recipe) -> None:
+        """Raise ValueRefused for options that would have no effect with a recipe."""
+
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
         """Freeze the recipe's frozen stages; return the modules that stay in evaluation mode."""

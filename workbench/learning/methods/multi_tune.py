@@ -9,9 +9,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.domain.backbones import backbone
+from workbench.domain.errors import ValueRefused
 from workbench.domain.methods import Parameter, Spec
 from workbench.domain.recipes import Recipe
-from workbench.domain.text import mark
+from workbench.domain.text import Message, mark
 from workbench.learning.methods.base import METHODS, Options
 from workbench.learning.methods.fine_tune import FineTune
 from workbench.learning.networks.models import Network
@@ -49,8 +50,13 @@ def _unit(features: Tensor) -> Tensor:
 
 @METHODS.register
 class MultiTune(FineTune):
-    """Fine-tune both copies: the first with the recipe's frozen stages, the second with
-    `second_frozen` and the learning-rate factor `second_rate`."""
+    """Fine-tune both copies: the first with the recipe's frozen stages and rates, the second with
+    `second_frozen` and the learning-rate factor `second_rate`.
+
+    Both are trained, in two different ways (Plested and Gedeon 2022, "Deep transfer learning for
+    image classification: a survey", 5.2.3: two non-binary settings instead of one trained and one
+    frozen copy). `second_frozen = "all"` trains the first alone, as SpotTune does.
+    """
 
     spec = Spec(
         name="multitune",
@@ -61,7 +67,7 @@ class MultiTune(FineTune):
         parameters=(
             Parameter(
                 name="second_frozen",
-                default="all",
+                default="none",
                 description=mark("frozen stages of the second copy"),
             ),
             Parameter(
@@ -75,6 +81,32 @@ class MultiTune(FineTune):
     def wrap(cls, network: Network, name: str, options: Options) -> Network:
         head = network.head
         return Network(TwoBodies(network.body), head.for_channels(2 * head.transform.channels))
+
+    @classmethod
+    def check(cls, recipe: Recipe) -> None:
+        rate = float(cls.spec.options(recipe.options)["second_rate"])
+        refused = cls._without_effect(recipe, rate)
+        if refused is not None:
+            why, allowed = refused
+            raise ValueRefused(f"options.{cls.spec.name}.second_rate", rate, allowed, why)
+
+    @classmethod
+    def _without_effect(cls, recipe: Recipe, rate: float) -> tuple[Message, Message] | None:
+        """Why the second copy's settings would have no effect, and which would have one."""
+        known = backbone(recipe.backbone)
+        second = known.frozen_modules(str(cls.spec.options(recipe.options)["second_frozen"]))
+        if len(second) == len(known.frozen_modules("all")):
+            if "second_rate" not in recipe.options.get(cls.spec.name, {}):
+                return None
+            why = Message("The second copy has no learning rate: all of its stages are frozen.")
+            return why, Message("no value, or fewer frozen stages")
+        if rate == 0:
+            why = Message("The second copy would not learn, although it is not frozen.")
+            return why, Message("above 0, or “all” for its frozen stages")
+        if rate == 1 and second == recipe.frozen_modules and not recipe.stages:
+            why = Message("Both copies would be trained in the same way.")
+            return why, Message("a factor other than 1, or other frozen stages")
+        return None
 
     @classmethod
     def freeze(cls, network: Network, recipe: Recipe) -> list[nn.Module]:
