@@ -12,10 +12,19 @@ from workbench.learning.networks.models import Network
 from workbench.learning.networks.probe import pooled
 from workbench.learning.penalties.base import HEAD_INPUT, PENALTIES, Penalty, Watched
 
+SQUARED_LENGTH = 512.0  # near MobileNetV2's, for which the paper's η needs no factor
+TINY = 1e-12
+
 
 @PENALTIES.register
 class BatchSpectralShrinkage(Penalty):
-    """η · Σ_{i ≤ k} σ²_{−i}: the k smallest singular values of the batch's B × D feature matrix.
+    """η · Σ_{i ≤ k} σ²_{−i}: the k smallest singular values of the batch's B × D feature matrix F.
+
+    F is scaled, as a whole, so that the mean squared length of its rows is 512, about that of
+    MobileNetV2's features. The paper takes F as it is, with η for ResNet-50; on backbones with
+    shorter features, such as SqueezeNet's, that η has no effect. With a mean squared length of m,
+    η here is an η of η · 512 / m in the paper. The gradient treats the factor as a constant:
+    shortening all features still reduces the penalty.
 
     Computed from the eigenvalues of F Fᵀ (or Fᵀ F if smaller), whose gradient stays finite for
     equal singular values.
@@ -42,5 +51,6 @@ class BatchSpectralShrinkage(Penalty):
         gram = features @ features.T if wide else features.T @ features
         # unlike eigenvectors, the gradient of eigenvalues needs no division by their differences
         smallest: Tensor = torch.linalg.eigvalsh(gram)[: int(self.number("k"))].clamp(min=0)
-        total: Tensor = smallest.sum()
+        length = features.detach().square().sum(dim=1).mean().clamp(min=TINY)
+        total: Tensor = smallest.sum() * (SQUARED_LENGTH / length)
         return self.number("eta") * total
