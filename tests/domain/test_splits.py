@@ -8,18 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.domain.errors import ValueRefused
+from workbench.domain.part_words import part_in_name, part_named, without_part
 from workbench.domain.splits import (
     DEFAULT_SPLIT,
     PARTS,
     Part,
     SplitPlan,
     k_folds,
-    part_in_name,
-    part_named,
     report_split,
     shares,
     stratified_split,
-    without_part,
 )
 
 fractions = st.tuples(*(st.integers(0, 20),) * 4).filter(lambda f: f[0] > 0)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.formats import test_coco, test_label_studio, test_labelme, test_megadetector
 from tests.formats.strategies import label_names, write_files
 from workbench.domain.datasets import Dataset, ImageRecord
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import part_named
+from workbench.domain.splits import Part
 from workbench.formats import FORMATS
 from workbench.formats.image_paths import (
     as_file_name,

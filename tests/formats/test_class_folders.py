@@ -15,8 +15,9 @@ from workbench.domain.splits import Part
 from workbench.formats import FORMATS, ReadOptions, WriteOptions, recognised
 from workbench.formats.class_folders import (
     folder_name,
+    folders_like_parts,
     labels_of_folders,
-    part_level,
+    part_folders,
     place_in,
 )
 
@@ -110,11 +111,30 @@ def test_levels_name_the_innermost_folders():
     assert labels_of_folders((), ("category",)) == ()
 
 
+def levels(*folders: tuple[str, ...]) -> list[int]:
+    found = part_folders(folders)
+    return [] if found is None else [found.levels[one] for one in folders if one]
+
+
 def test_the_level_of_parts():
-    assert part_level([("a", "train"), ("b", "test"), ()]) == 1
-    assert part_level([("a", "train"), ("b",)]) is None
-    assert part_level([]) is None
-    assert part_level([("train",), ("training",)]) is None
+    assert levels(("a", "train"), ("b", "test"), ()) == [1, 1]
+    assert levels(("a", "train"), ("b",)) == []
+    assert levels() == []
+    assert levels(("train",), ("training",)) == []
+
+
+def test_parts_may_be_at_several_levels_if_each_image_has_one():
+    assert levels(("seen", "train", "owl"), ("dev", "owl"), ("unseen", "test", "owl")) == [1, 0, 1]
+    assert levels(("seen", "train", "owl"), ("train", "owl")) == []
+    assert levels(("seen", "train", "owl"), ("dev", "owl"), ("more", "owl")) == []
+    assert levels(("a", "train", "test"), ("dev", "owl")) == []
+
+
+def test_folders_that_look_like_parts_beside_others():
+    assert folders_like_parts([("train", "owl"), ("test_set", "jay"), ("extra", "owl")]) == (
+        "test_set", "train",
+    )  # fmt: skip
+    assert folders_like_parts([("train", "owl"), ("bus", "owl")]) == ()
 
 
 def test_hidden_and_foreign_files_are_left_out(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from workbench.domain.import_reports import (
     conflict_text,
     like_text,
 )
+from workbench.domain.part_words import part_named
+from workbench.domain.splits import Part
 from workbench.formats import FORMATS
 
 SHOWN = 20  # findings printed of each kind; --json and --csv have them all
@@ -49,6 +51,14 @@ def reading_options(function: Callable[..., Result]) -> Callable[..., Result]:
             type=click.Path(path_type=Path, exists=True, file_okay=False),
             help="The folder that relative paths are relative to, if not that of the file.",
         ),
+        click.option(
+            "--part",
+            "part_words",
+            multiple=True,
+            metavar="WORD=PART",
+            help="Read WORD, in a column or as a folder or file name, as the train, validation or "
+            "test part (nothing after = is no part); may be repeated.",
+        ),
         click.option("--path-column", default="", help="The column of a table that names images."),
     )
     for option in reversed(options):
@@ -71,7 +81,21 @@ def choices_of(options: dict[str, Any]) -> ReadChoices:
         options["path_column"],
         sets,
         IMPORTABLE_SETS[0],
+        parts=_part_words(options["part_words"]),
     )
+
+
+def _part_words(texts: Sequence[str]) -> dict[str, Part | None]:
+    """The parts that the values of `--part` give words."""
+    parts: dict[str, Part | None] = {}
+    for text in texts:
+        word, sign, name = text.rpartition("=")
+        part = part_named(name)
+        if not sign or not word.strip() or (name.strip() and part is None):
+            problem = f"“{text}” is not WORD=train, WORD=validation or WORD=test."
+            raise click.BadParameter(problem, param_hint="--part")
+        parts[word.strip().lower()] = part
+    return parts
 
 
 @command(
@@ -135,6 +159,7 @@ def change_of(decision: Decision) -> str:
         DecisionKind.LABEL_SET: f"Another label set: --labels {own}=…",
         DecisionKind.NOT_IMPORTED: "To import it as labels: --labels "
         + shlex.quote(f"{decision.own}={decision.suggested}"),
+        DecisionKind.PART: f"Another part: --part {own or 'FOLDER'}=…",
         DecisionKind.FOLDERS: f"To import them as labels: --{decision.suggested}-from folder",
     }.get(decision.kind, "")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from workbench.domain.images import SkippedFile
+from workbench.domain.part_words import Given, is_unclear, part_named
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark
 
@@ -128,7 +129,8 @@ class Dataset:
     their line and reason. `sets` maps the name of each label set (or column of a table) to what is
     declared about it. `remarks` tell the user what was decided while reading. `encoding` is the
     character encoding of a text file, and `guessed` whether it was detected from the bytes alone,
-    so that the user must confirm it.
+    so that the user must confirm it. `part_words` has words whose part of a split is not plain, and
+    the part that they were read as.
     """
 
     base: Path
@@ -138,6 +140,13 @@ class Dataset:
     remarks: list[Message] = field(default_factory=list)
     encoding: str = ""
     guessed: bool = False
+    part_words: dict[str, Part | None] = field(default_factory=dict)
+
+    def part_named(self, word: str, given: Given) -> Part | None:
+        """The part of a split that a word stands for; one that is unclear goes to `part_words`."""
+        if is_unclear(word) and word.strip().lower() not in given:
+            self.part_words[word.strip()] = None
+        return part_named(word, given)
 
 
 def declared(images: Iterable[ImageRecord], known: Iterable[str] = ()) -> dict[str, DeclaredSet]:

@@ -52,6 +52,7 @@ class DecisionKind(StrEnum):
     LABEL_SET = "label set"
     NOT_IMPORTED = "not imported"
     FOLDERS = "folders"  # whose names are not imported
+    PART = "part"  # of a split, which a word stands for
     REMARK = "remark"  # cannot be changed
 
 

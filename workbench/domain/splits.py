@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import operator
 import random
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,33 +26,6 @@ class Part(StrEnum):
 
 
 PARTS = (Part.TRAIN, Part.VALIDATION, Part.TEST)
-
-_PART_NAMES = {
-    **dict.fromkeys(("train", "training"), Part.TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), Part.VALIDATION),
-    **dict.fromkeys(("test", "testing"), Part.TEST),
-}
-
-
-def part_named(text: str) -> Part | None:
-    """The part of a split that a word in a file or the name of a folder stands for, in any case;
-    None for other words. Numbers do not name a part."""
-    return _PART_NAMES.get(text.strip().lower())
-
-
-def part_in_name(stem: str) -> Part | None:
-    """The part that the words in the name of a file name, as in "cub_train"; None if they name none
-    or several."""
-    parts = {part for word in _WORDS.findall(stem.lower()) if (part := _PART_NAMES.get(word))}
-    return parts.pop() if len(parts) == 1 else None
-
-
-def without_part(stem: str) -> str:
-    """The words in the name of a file that name no part: "cub" for "cub_train"; "" without any."""
-    return "_".join(word for word in _WORDS.findall(stem.lower()) if word not in _PART_NAMES)
-
-
-_WORDS = re.compile(r"[^\W\d_]+|\d+")
 
 
 class GroupBy(StrEnum):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, ImageRecord
 from workbench.domain.errors import ValueRefused
 from workbench.domain.formats import enumerated
+from workbench.domain.part_words import NO_WORDS, Given
 from workbench.domain.registry import Registry
 from workbench.domain.text import Message, tr
 
@@ -25,12 +26,14 @@ class ReadOptions:
     `encoding` of text files ("": detected). `base`: the folder that relative image paths are
     relative to (None: as the format has it). `path_column`: the column of a table that names
     images ("": detected). `levels`: the label sets that folders name, of the outer folder first.
+    `parts`: words (in lower case) and the parts of a split that they stand for.
     """
 
     encoding: str = ""
     base: Path | None = None
     path_column: str = ""
     levels: tuple[str, ...] = (MAIN_SET,)
+    parts: Given = field(default_factory=lambda: NO_WORDS)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ so on names its part of a split; it may be anywhere above the image.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +21,8 @@ from workbench.domain.datasets import (
     ImageRecord,
     declared,
 )
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import NO_WORDS, Given, PartWords, is_unclear, part_named
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import (
     AS_IT_IS,
@@ -69,17 +72,17 @@ class ClassFolders(DatasetFormat):
         names = yield from files_below(path, dataset.rejected)
         names = [name for name in names if is_image(name)]
         folders = [PurePosixPath(name).parts[:-1] for name in names]
-        level = part_level(folders)
+        parts = part_folders(folders, options.parts)
         # A folder without subfolders is itself that of a label.
         alone = (path.resolve().name,) if not any(folders) else ()
-        inner = level is not None and _labels_outside(folders, level)
+        if parts is not None:
+            dataset.part_words = parts.words.to_report()
         for count, (name, above) in enumerate(zip(names, folders, strict=True)):
             if count % 512 == 0:
                 yield
             part, naming = None, above or alone
-            if level is not None and above:
-                part = part_named(above[level])
-                naming = above[:level] if inner else above[level + 1 :]
+            if parts is not None and above:
+                part, naming = parts.part(above), parts.labels(above)
             labels = labels_of_folders(naming, options.levels)
             dataset.images.append(ImageRecord(name, labels, part))
         for name, one in declared(dataset.images, options.levels).items():
@@ -109,27 +112,79 @@ def labels_of_folders(folders: Sequence[str], levels: Sequence[str]) -> tuple[Gi
     return tuple(GivenLabel(name, label) for name, label in zip(levels, last, strict=False))
 
 
-def part_level(folders: Iterable[Folders]) -> int | None:
-    """The level of folders that are the parts of a split, from 0 outside; None if there is none.
+@dataclass(frozen=True)
+class PartFolders:
+    """Which of the folders above images are parts of a split: `levels` has their level, from 0
+    outside, by the folders above an image, and `words` what they stand for."""
 
-    All images in folders must have such a folder at this level, or one called unassigned. A single
-    folder that is called train, without further folders, is rather a label.
+    levels: Mapping[Folders, int]
+    words: PartWords
+
+    def part(self, above: Folders) -> Part | None:
+        """The part of the images in these folders."""
+        level = self.levels.get(above)
+        return None if level is None else self.words.part(above[level])
+
+    def others(self, above: Folders) -> Folders:
+        """The folders that are no part, the outer one first."""
+        level = self.levels.get(above)
+        return above if level is None else (*above[:level], *above[level + 1 :])
+
+    def labels(self, above: Folders) -> Folders:
+        """The folders that name labels: those below the part, or above if parts are innermost."""
+        level = self.levels.get(above, -1)
+        return above[:level] if level >= 0 and self._inside else above[level + 1 :]
+
+    @functools.cached_property
+    def _inside(self) -> bool:
+        """Whether the parts are inside of the labels, as in `owl/train/1.jpg`, `jay/test/2.jpg`."""
+        innermost = all(len(one) == level + 1 for one, level in self.levels.items())
+        return innermost and len({one[:-1] for one in self.levels}) > 1
+
+
+def part_folders(folders: Iterable[Folders], given: Given = NO_WORDS) -> PartFolders | None:
+    """The folders that are the parts of a split; None if there are none.
+
+    All images in folders must have such a folder, or one called unassigned: at the same level, or,
+    as in `seen/train` and `dev`, one folder each. A single folder that is called train, without
+    further folders, is rather a label.
     """
     paths = {one for one in folders if one}
     for level in range(min(map(len, paths), default=0)):
-        names = {one[level] for one in paths}
-        parts = {part_named(name) for name in names - {UNASSIGNED}}
-        if parts and None not in parts:
+        words = PartWords({one[level] for one in paths} - {UNASSIGNED}, given)
+        if words.parts() and not words.others():
             deeper = level > 0 or any(len(one) > 1 for one in paths)
-            return level if deeper or len(parts) > 1 else None
-    return None
+            enough = deeper or len(words.parts()) > 1
+            return PartFolders(dict.fromkeys(paths, level), words) if enough else None
+    return _parts_at_several_levels(paths, given)
 
 
-def _labels_outside(folders: Iterable[Folders], level: int) -> bool:
-    """Whether the parts are inside of the labels, as in `owl/train/1.jpg`, `jay/test/2.jpg`."""
+def _parts_at_several_levels(paths: Collection[Folders], given: Given) -> PartFolders | None:
+    """Parts of which each image has one at some level, and not all are the same."""
+    words = PartWords({name for one in paths for name in one if _may_be_part(name, given)}, given)
+    levels: dict[Folders, int] = {}
+    for one in paths:
+        own = [level for level, name in enumerate(one) if _may_be_part(name, given)]
+        if len(own) != 1:
+            return None
+        levels[one] = own[0]
+    return PartFolders(levels, words) if len(words.parts()) > 1 else None
+
+
+def _may_be_part(name: str, given: Given) -> bool:
+    return name.lower() in given or part_named(name) is not None or is_unclear(name)
+
+
+def folders_like_parts(folders: Iterable[Folders], given: Given = NO_WORDS) -> tuple[str, ...]:
+    """Names of folders of one level that look like several parts of a split, although no part is
+    taken from them; sorted."""
     paths = {one for one in folders if one}
-    innermost = all(len(one) == level + 1 for one in paths)
-    return innermost and len({one[:level] for one in paths}) > 1
+    for level in range(max(map(len, paths), default=0)):
+        names = {one[level] for one in paths if len(one) > level}
+        alike = sorted(name for name in names if _may_be_part(name, given))
+        if len(alike) > 1:
+            return tuple(alike)
+    return ()
 
 
 def place_in(

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord, Region
-from workbench.domain.splits import PARTS, Part, part_named
+from workbench.domain.part_words import Given, PartWords, is_unclear, part_named
+from workbench.domain.splits import PARTS, Part
 from workbench.domain.text import Message, mark
 from workbench.formats.annotations import (
     HEARTBEAT,
@@ -153,9 +154,13 @@ class CocoFolder(DatasetFormat):
             raise not_of_format(path, TITLE)
         root = path.parent if path.name == FOLDER else path
         reader = _CocoReader(options.base or root, root)
-        for file in files:
-            yield from reader.read(file, _part_of(file), options.encoding)
-        return (yield from reader.finished(fixed=options.base is not None))
+        words = [_part_word(file, options.parts) for file in files]
+        parts = PartWords(words, options.parts)
+        for file, word in zip(files, words, strict=True):
+            yield from reader.read(file, parts.part(word), options.encoding)
+        dataset = yield from reader.finished(fixed=options.base is not None)
+        dataset.part_words = parts.to_report()
+        return dataset
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
         """Write a file for each part, and one for the images without a part."""
@@ -193,13 +198,15 @@ def _files(path: Path) -> list[Path]:
         return []
 
 
-def _part_of(file: Path) -> Part | None:
-    """The part in the name of a file, such as instances_train2017.json, or of its folder."""
+def _part_word(file: Path, given: Given) -> str:
+    """The word for a part in the name of a file, such as instances_train2017.json, or of its
+    folder; "" without one."""
     for name in (file.stem, file.parent.name):
-        words = re.split(r"[^a-z]+", name.lower())
-        if parts := [part for part in map(part_named, words) if part]:
-            return parts[-1]
-    return None
+        words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
+        meant = [word for word in words if word in given or part_named(word) or is_unclear(word)]
+        if name.lower() in given or meant:
+            return name if name.lower() in given else "_".join(dict.fromkeys(meant))
+    return ""
 
 
 # reading

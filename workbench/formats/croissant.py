@@ -30,7 +30,7 @@ from workbench.domain.datasets import (
     declared,
 )
 from workbench.domain.errors import KnownError, parsing
-from workbench.domain.splits import part_named
+from workbench.domain.part_words import Given, is_unclear, part_named
 from workbench.domain.spreadsheets import FORMULA_PATTERN, FormulaGuard, unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.files import read_regular, regular_bytes, write_whole
@@ -109,7 +109,7 @@ class Croissant(DatasetFormat):
         for record_set in package.record_sets:
             fields = [_Field.of(one) for one in _listed(record_set.get("field"))]
             if image := _image_field(fields):
-                rows = _RecordRows(dataset, fields, image)
+                rows = _RecordRows(dataset, fields, image, options.parts)
                 names |= dict.fromkeys(rows.sets)
                 yield from _read_records(package, record_set, rows)
             else:
@@ -290,8 +290,10 @@ def _image_field(fields: Sequence[_Field]) -> _Field | None:
 class _RecordRows:
     """Adds records to a dataset. `image` is the field with the image."""
 
-    def __init__(self, dataset: Dataset, fields: Sequence[_Field], image: _Field) -> None:
-        self.dataset = dataset
+    def __init__(
+        self, dataset: Dataset, fields: Sequence[_Field], image: _Field, parts: Given
+    ) -> None:
+        self.dataset, self._parts = dataset, parts
         self.image = image
         self.others = [one for one in fields if one is not image]
         self.file = ""
@@ -300,6 +302,9 @@ class _RecordRows:
     def sets(self) -> list[str]:
         """Label sets of the fields."""
         return [one.label_set for one in self.others if one.name != PART_COLUMN]
+
+    def _means_part(self, text: str) -> bool:
+        return bool(part_named(text)) or is_unclear(text) or text.lower() in self._parts
 
     def add_cells(self, line: int, cells: Mapping[str, str]) -> None:
         """Add a row of a table. Raises ValueError if it has no image."""
@@ -327,8 +332,8 @@ class _RecordRows:
         labels, part = [], None
         for one in self.others:
             text = values.get(one, "").strip()
-            if one.name == PART_COLUMN and part_named(text):
-                part = part_named(text)
+            if one.name == PART_COLUMN and self._means_part(text):
+                part = self.dataset.part_named(text, self._parts)
             elif text:
                 labels.append(GivenLabel(one.label_set, text))
         place = path.strip().replace("\\", "/")

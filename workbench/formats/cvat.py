@@ -23,7 +23,8 @@ from workbench.domain.datasets import (
     Region,
 )
 from workbench.domain.errors import reason_of
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import Given
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark
 from workbench.formats.annotations import (
     HEARTBEAT,
@@ -84,7 +85,7 @@ class Cvat(DatasetFormat):
         if root.find("image") is None and root.find("track") is not None:
             raise not_of_format(path, Cvat.title)  # it is of a video
         yield
-        reader = _CvatReader(path.name, options.base or path.parent)
+        reader = _CvatReader(path.name, options.base or path.parent, options.parts)
         reader.read_labels(root)
         drafts = yield from reader.read_images(root)
         reader.locate(drafts)
@@ -115,8 +116,8 @@ class _CvatShape(NamedTuple):
 class _CvatReader:
     """Collects the images of a file."""
 
-    def __init__(self, file: str, base: Path) -> None:
-        self._file = file
+    def __init__(self, file: str, base: Path, parts: Given) -> None:
+        self._file, self._parts = file, parts
         self.gathering = Gathering(base)
         self.gathering.declare(MAIN_SET)
         self._no_labels: set[str] = set()  # attributes that are numbers
@@ -153,7 +154,7 @@ class _CvatReader:
             except ValueError as error:
                 self.gathering.reject(self._file, number, reason_of(error), "image")
                 continue
-            draft.part = part_named(image.get("subset", ""))
+            draft.part = self.gathering.dataset.part_named(image.get("subset", ""), self._parts)
             self._read_shapes(image, draft, number)
             drafts.append(draft)
         return drafts

@@ -25,7 +25,8 @@ from workbench.domain.datasets import (
     Region,
     declared,
 )
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import NO_WORDS, Given, is_unclear, part_named
+from workbench.domain.splits import PARTS, Part
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import (
     AS_IT_IS,
@@ -36,6 +37,7 @@ from workbench.formats.base import (
     WriteOptions,
 )
 from workbench.formats.csv_rows import read_table
+from workbench.formats.image_paths import first_entries
 from workbench.formats.published import (
     Box,
     box_of,
@@ -50,7 +52,7 @@ from workbench.formats.published import (
 JSON_LINES, TABLE = "metadata.jsonl", "metadata.csv"
 MAIN_COLUMN = "label"
 DEPTH = 3  # levels of folders where metadata files are looked for
-PART_FOLDERS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
+_ORDER: dict[Part | None, int] = {part: at for at, part in enumerate(PARTS)}  # of metadata files
 BETWEEN = ("data", "images")  # folders that may lie between the dataset and its parts
 
 
@@ -71,9 +73,11 @@ class ImageFolder(DatasetFormat):
     def read(self, path: Path, options: ReadOptions) -> Reading:
         dataset = Dataset(options.base or path, encoding=options.encoding)
         columns: dict[str, bool] = {}
-        for file in _metadata_files(path):
+        for file in _metadata_files(path, options.parts):
             folder = file.parent.relative_to(path).as_posix()
-            rows = _MetadataRows(dataset, "" if folder == "." else f"{folder}/", file.name, columns)
+            rows = _MetadataRows(
+                dataset, "" if folder == "." else f"{folder}/", file.name, columns, options.parts
+            )
             if file.name == JSON_LINES:
                 yield from read_rows(dataset, file, rows.add_json)
             else:
@@ -106,8 +110,10 @@ class ImageFolder(DatasetFormat):
 class _MetadataRows:
     """Adds rows of one metadata file to a dataset."""
 
-    def __init__(self, dataset: Dataset, folder: str, file: str, columns: dict[str, bool]) -> None:
-        self._dataset = dataset
+    def __init__(
+        self, dataset: Dataset, folder: str, file: str, columns: dict[str, bool], parts: Given
+    ) -> None:
+        self._dataset, self._parts = dataset, parts
         self._folder = folder
         self._file = file
         self._columns = columns  # label sets, and whether all their values are labels
@@ -134,8 +140,10 @@ class _MetadataRows:
             if column not in ("file_name", "objects"):
                 set_name = MAIN_SET if column == MAIN_COLUMN else column
                 labels += [GivenLabel(set_name, text) for text in self._texts(set_name, value)]
+        for folder in PurePosixPath(path).parts[:-1]:
+            self._dataset.part_named(folder, self._parts)  # reports those that are unclear
         self._dataset.images.append(
-            ImageRecord(path, tuple(labels), part_of(path), regions, line, self._file)
+            ImageRecord(path, tuple(labels), part_of(path, self._parts), regions, line, self._file)
         )
 
     def _texts(self, set_name: str, value: Any) -> list[str]:
@@ -183,28 +191,36 @@ def _region(box: Any, name: Any) -> Region:
     return Region(box_of(left, top, left + width, top + height), labels)
 
 
-def part_of(path: str) -> Part | None:
+def part_of(path: str, given: Given = NO_WORDS) -> Part | None:
     """The part of a split that a folder of a path is called after; None if there is none."""
     folders = PurePosixPath(path).parts[:-1]
-    parts = map(part_named, folders)
+    parts = (part_named(folder, given) for folder in folders)
     return next((part for part in parts if part), None)
 
 
-def _metadata_files(root: Path) -> Iterator[Path]:
+def _metadata_files(root: Path, given: Given = NO_WORDS) -> Iterator[Path]:
     """The metadata files of a folder, of folders called after parts, and of those between."""
     folders = [root]
     for _ in range(DEPTH):
         for folder in folders:
             found = (folder / name for name in (JSON_LINES, TABLE))
             yield from islice((file for file in found if file.is_file()), 1)
-        below = (folder / name for folder in folders for name in (*PART_FOLDERS, *BETWEEN))
-        folders = [folder for folder in below if folder.is_dir()]
+        below = (Path(one.path) for folder in folders for one in first_entries(folder))
+        named = [one for one in below if _may_have_metadata(one.name, given) and one.is_dir()]
+        folders = sorted(
+            named, key=lambda one: _ORDER.get(part_named(one.name, given), len(_ORDER))
+        )
+
+
+def _may_have_metadata(name: str, given: Given) -> bool:
+    part = name.lower() in given or part_named(name) is not None or is_unclear(name)
+    return part or name in BETWEEN
 
 
 def _divided(place: str) -> tuple[str, str]:
     """The folder of the metadata for an image ("": the dataset's), and the path from there."""
     first, _, rest = place.partition("/")
-    return (first, rest) if rest and first in PART_FOLDERS else ("", place)
+    return (first, rest) if rest and part_named(first) else ("", place)
 
 
 class _WrittenRows:

@@ -22,7 +22,7 @@ import msgspec
 from workbench.domain.datasets import Dataset
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
-from workbench.domain.splits import part_named
+from workbench.domain.part_words import part_named
 from workbench.domain.text import Message, counted
 
 IMAGES = "images"  # the folder of images in several formats

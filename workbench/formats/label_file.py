@@ -28,7 +28,8 @@ from workbench.domain.datasets import (
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.images import SkippedFile
 from workbench.domain.labels import Author
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import is_unclear
+from workbench.domain.splits import Part
 from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular
@@ -151,8 +152,10 @@ class _Reader:
 
     def _part(self, written: str) -> Part | None:
         if written not in self._parts:
-            self._parts[written] = part_named(written)
-            if written.strip() and self._parts[written] is None:
+            given = self._options.parts
+            part = self._parts[written] = self._result.part_named(written, given)
+            understood = part is not None or is_unclear(written) or written.strip().lower() in given
+            if written.strip() and not understood:
                 remark = Message("“{word}” is not a part of a split; it is ignored.", word=written)
                 self._result.remarks.append(remark)
         return self._parts[written]

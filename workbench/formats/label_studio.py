@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from workbench.domain.datasets import Carry, Dataset, DeclaredSet, GivenLabel, ImageRecord, Region
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import Given
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.annotations import (
     HEARTBEAT,
@@ -105,7 +106,7 @@ class LabelStudio(DatasetFormat):
         gathering = Gathering(options.base or path.parent)
         tasks = read_json(path, list[msgspec.Raw], TITLE, gathering.dataset, options.encoding)
         yield
-        reader = _TaskReader(gathering, path.name)
+        reader = _TaskReader(gathering, path.name, options.parts)
         yield from reader.read(tasks)
         return (yield from reader.finished(fixed=options.base is not None))
 
@@ -133,9 +134,16 @@ class _TaskReader:
 
     gathering: Gathering
     file: str
+    parts: Given
     drafts: list[ImageNotes] = field(default_factory=list)
     predictions: int = 0
     cancelled: int = 0
+
+    def _part_in(self, data: Mapping[str, Any]) -> Part | None:
+        words = (data.get(name) for name in _PART_FIELDS)
+        named = self.gathering.dataset.part_named
+        found = (named(word, self.parts) for word in words if isinstance(word, str))
+        return next((part for part in found if part), None)
 
     def read(self, tasks: Sequence[msgspec.Raw]) -> Generator[None, None, None]:
         """Read all tasks; those that are malformed are rejected."""
@@ -153,7 +161,7 @@ class _TaskReader:
 
     def _read_task(self, task: _Task, number: int) -> None:
         path = self.gathering.path(_image_in(task.data))
-        part = _part_in(task.data)
+        part = self._part_in(task.data)
         if task.meta:
             self._declare(task.meta)
         self.predictions += len(task.predictions or ())
@@ -180,7 +188,7 @@ class _TaskReader:
     def _read_short(self, task: Mapping[str, Any], number: int) -> None:
         """Read a task of JSON-MIN: its fields have the names of controls."""
         written = _image_in(task)
-        draft = ImageNotes(self.gathering.path(written), _part_in(task), number)
+        draft = ImageNotes(self.gathering.path(written), self._part_in(task), number)
         results: list[_TaskResult] = []
         for name, value in task.items():
             if name not in _NOT_LABELS and name not in _PART_FIELDS and value != written:
@@ -349,13 +357,6 @@ def _image_in(data: Mapping[str, Any]) -> str:
         return named
     texts = [value for value in data.values() if isinstance(value, str)]
     return next((text for text in texts if is_image(text.split("?d=")[-1].split("?")[0])), "")
-
-
-def _part_in(data: Mapping[str, Any]) -> Part | None:
-    words = (data.get(name) for name in _PART_FIELDS)
-    return next(
-        (part for word in words if isinstance(word, str) and (part := part_named(word))), None
-    )
 
 
 def _person(given: Any) -> str:

@@ -22,7 +22,7 @@ from workbench.domain.datasets import ImageRecord, Region, place_in
 from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMAGE_FORMATS
 from workbench.domain.images import SkippedFile
-from workbench.domain.splits import part_named
+from workbench.domain.part_words import part_named
 from workbench.domain.spreadsheets import FormulaGuard, may_be_formula, unguarded
 from workbench.domain.text import Message, counted
 from workbench.files import PART

@@ -11,7 +11,8 @@ from workbench.domain.datasets import Carry, Dataset, GivenLabel, ImageRecord, R
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.labels import Author
-from workbench.domain.splits import PARTS, Part, part_named
+from workbench.domain.part_words import Given, PartWords
+from workbench.domain.splits import PARTS, Part
 from workbench.domain.spreadsheets import unguarded
 from workbench.domain.text import Message, counted, mark
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
@@ -97,7 +98,7 @@ class TableFormat(DatasetFormat):
             rows.append(row)
             if len(rows) % HEARTBEAT == 0:
                 yield
-        columns = _Columns.of(table, rows, options.path_column)
+        columns = _Columns.of(table, rows, options)
         for at, (line, cells) in enumerate(rows):
             if at % HEARTBEAT == 0:
                 yield
@@ -106,6 +107,7 @@ class TableFormat(DatasetFormat):
             except ValueError as error:
                 table.reject(line, reason_of(error))
         result.sets = declared(result.images, (name for name, _ in columns.sets))
+        result.part_words = columns.words.to_report()
         result.remarks += [*table.remarks, *columns.remarks, *columns.about_unread(table.header)]
         return result
 
@@ -126,6 +128,7 @@ class _Columns:
     sets: list[tuple[str, int]] = field(default_factory=list)
     part: int | None = None
     parts: dict[str, Part] = field(default_factory=dict)  # numbers in the part column
+    words: PartWords = field(default_factory=lambda: PartWords(()))  # words in it
     size: tuple[int, int] | None = None
     box: tuple[int, ...] = ()
     sized: bool = False
@@ -137,15 +140,17 @@ class _Columns:
     unread: dict[int, list[str]] = field(default_factory=dict)  # why cells of a column are no label
 
     @classmethod
-    def of(cls, table: TableRows, rows: Sequence[Row], path_column: str) -> _Columns:
+    def of(cls, table: TableRows, rows: Sequence[Row], options: ReadOptions) -> _Columns:
         """Find the columns by their names, and those of paths and labels also by their values.
 
         Raises KnownError naming the columns if there are no paths.
         """
         names = [plain_name(name) for name in table.header]
-        at, remark = _path_column(table, names, rows, path_column)
+        at, remark = _path_column(table, names, rows, options.path_column)
         result = cls(at, remarks=[remark] if remark else [])
-        result.part = next((i for i in _others(names, at) if _is_part(names[i], i, rows)), None)
+        for i in _others(names, at):
+            if result.part is None and names[i] in _PART_COLUMNS:
+                result._use_part_words(names[i], i, rows, options.parts)
         if result.part is None:
             result._find_numbered_parts(table.header, names, rows)
         result._find_boxes(names, rows)
@@ -156,6 +161,15 @@ class _Columns:
             result.confidence = _index(names, "confidence")
             result.annotator = _index(names, "annotator")
         return result
+
+    def _use_part_words(self, name: str, column: int, rows: Sequence[Row], given: Given) -> None:
+        """Read parts from a column that has words for them: one or most, as its name is."""
+        values = _values(column, rows)
+        words = PartWords(values, given)
+        others = {word.lower() for word in words.others()}
+        known = sum(value.lower() not in others for value in values)
+        if known > 0 if name in _SURE_PARTS else 2 * known > len(values):
+            self.part, self.words = column, words
 
     def _find_numbered_parts(
         self, header: Sequence[str], names: Sequence[str], rows: Sequence[Row]
@@ -182,14 +196,15 @@ class _Columns:
         self.remarks.append(Message(text, column=title, meaning=meaning))
 
     def _part(self, cell: str) -> Part | None:
-        return self.parts.get(cell.strip().lower()) if self.parts else part_named(cell)
+        return self.parts.get(cell.strip().lower()) or self.words.part(cell)
 
     def _remark_on_parts(self, header: Sequence[str], rows: Sequence[Row]) -> None:
         if self.part is None:
             return
         lines: dict[str, list[int]] = {}
+        others = set(self.words.others())
         for line, cells in rows:
-            if (word := cells[self.part].strip()) and self._part(word) is None:
+            if (word := cells[self.part].strip()) in others:
                 lines.setdefault(word, []).append(line)
         column = header[self.part]
         for word, some in islice(lines.items(), _LISTED_WORDS):
@@ -350,15 +365,6 @@ def _share(column: int, rows: Sequence[Row], is_such: Callable[[str], bool]) -> 
     """The share of the first values of a column that are such."""
     values = _values(column, rows[:_TRIED])
     return sum(map(is_such, values)) / max(1, len(values))
-
-
-def _is_part(name: str, column: int, rows: Sequence[Row]) -> bool:
-    """Whether a column has parts of a split: by its name, and by one or most of its values."""
-    if name not in _PART_COLUMNS:
-        return False
-    values = _values(column, rows)
-    known = sum(part_named(value) is not None for value in values)
-    return known > 0 if name in _SURE_PARTS else 2 * known > len(values)
 
 
 def _unclear_numbers(column: str, name: str, values: Sequence[str]) -> Message:

@@ -17,7 +17,8 @@ from xml.etree.ElementTree import Element
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord, Region
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.images import SkippedFile
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import Given, part_named
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular, write_whole
 from workbench.formats.annotations import (
@@ -85,7 +86,7 @@ class PascalVoc(DatasetFormat):
 
     def read(self, path: Path, options: ReadOptions) -> Reading:
         """Read the annotations of all images, and the lists of images."""
-        reader = _VocReader(path, options.base or path)
+        reader = _VocReader(path, options.base or path, options.parts)
         yield from reader.read_annotations()
         if not reader.drafts:
             raise reader.unreadable()
@@ -132,8 +133,8 @@ def _near(folder: Path) -> Iterable[Path]:
 class _VocReader:
     """Collects the images of a folder."""
 
-    def __init__(self, root: Path, base: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, base: Path, parts: Given) -> None:
+        self._root, self._parts = root, parts
         self._gathering = Gathering(base)
         self._gathering.declare(MAIN_SET)
         self.drafts: dict[
@@ -172,7 +173,9 @@ class _VocReader:
             path = f"{folder}/{path}"
         draft = ImageNotes(self._image_path(f"{self._images}{path}" if in_folder else path))
         draft.file = f"{ANNOTATIONS}/{name}.xml" if in_folder else f"{name}.xml"
-        draft.part = None if in_folder else part_named(folder.split("/", maxsplit=1)[0])
+        if not in_folder:
+            word = folder.split("/", maxsplit=1)[0]
+            draft.part = self._gathering.dataset.part_named(word, self._parts)
         draft.width = int(_number(root, "size/width", "0"))
         draft.height = int(_number(root, "size/height", "0"))
         for number, one in enumerate(root.iter("object"), start=1):

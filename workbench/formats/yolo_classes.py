@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from workbench.domain.datasets import MAIN_SET, Carry, Dataset, GivenLabel, ImageRecord
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import Given, part_named
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark
 from workbench.formats.annotations import Gathering, ImageNotes, Limits, prepared
 from workbench.formats.base import (
@@ -64,7 +65,7 @@ class YoloClasses(DatasetFormat):
         if (path / DATA).is_file():
             gathering.declare(MAIN_SET, names_of(read_yaml(path / DATA)).values())
         gathering.declare(MAIN_SET, _label_folders(path))
-        drafts = yield from _drafts(path, gathering)
+        drafts = yield from _drafts(path, gathering, options.parts)
         return (yield from gathering.finished(drafts, fixed=options.base is not None))
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
@@ -112,12 +113,14 @@ def _label_folders(path: Path) -> list[str]:
     return sorted(map(from_file_name, names))
 
 
-def _drafts(path: Path, gathering: Gathering) -> Generator[None, None, list[ImageNotes]]:
+def _drafts(
+    path: Path, gathering: Gathering, given: Given
+) -> Generator[None, None, list[ImageNotes]]:
     images = yield from image_files(path, gathering.dataset.rejected)
     drafts = []
     for image in images:
         folders = image.split("/")[:-1]
-        part = part_named(folders[0]) if folders else None
+        part = gathering.dataset.part_named(folders[0], given) if folders else None
         labels = folders[1:] if part or folders[:1] == [UNASSIGNED] else folders
         draft = ImageNotes(image, part)
         if labels:

@@ -16,6 +16,7 @@ from workbench.app.labels.reading import (
     SAMPLES,
     ReadChoices,
     ReadDataset,
+    decided_parts,
     decisions_about,
     format_for,
     place_of,
@@ -30,12 +31,18 @@ from workbench.domain.formats import (
 )
 from workbench.domain.images import SkippedFile
 from workbench.domain.import_reports import Decision, DecisionKind
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import Given
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted, mark
 from workbench.files import unusable
 from workbench.folders import NOT_UTF8, is_printable, printable
 from workbench.formats import recognised
-from workbench.formats.class_folders import labels_of_folders, part_level
+from workbench.formats.class_folders import (
+    PartFolders,
+    folders_like_parts,
+    labels_of_folders,
+    part_folders,
+)
 from workbench.formats.image_paths import first_entries
 
 NO_REMARK = Message("")
@@ -145,7 +152,7 @@ def plan_source(
     if path.is_dir():
         if is_plain_folder(path, origins, choices):
             _check_choices(path, choices)
-            return (yield from _plan_folder(path, choices.levels or origins.having(Origin.FOLDER)))
+            return (yield from _plan_folder(path, origins, choices))
     elif not path.is_file():
         raise unusable(path, mark("Choose a folder, a list file or a table."))
     format = format_for(path, choices.format)
@@ -248,25 +255,30 @@ def plan_singles(folder: Path, files: Sequence[Path]) -> PlannedSource:
     return planned
 
 
-def _plan_folder(path: Path, levels: tuple[str, ...]) -> Generator[None, None, PlannedSource]:
+def _plan_folder(
+    path: Path, origins: LabelOrigins, choices: ReadChoices
+) -> Generator[None, None, PlannedSource]:
     """Plan the import of the images below a folder, which may name labels and parts of a split.
 
-    `levels` are the label sets that folders name, the outer one first, "" for none.
+    The label sets that folders name are those of `choices`, else of `origins`.
     """
+    levels, given = choices.levels or origins.having(Origin.FOLDER), choices.parts
     found = yield from search(path)
     sets = {name: name for name in levels if name}
-    plan = SourcePlan(path, Origin.FOLDER, sets=sets, decisions=tuple(_unread_labels(path)))
+    parts = parts_of_folders(found.images, given)
+    decisions = [*_unread_labels(path), *_decided_parts(path, found.images, parts, given)]
+    plan = SourcePlan(path, Origin.FOLDER, sets=sets, decisions=tuple(decisions))
     planned = PlannedSource(plan, path, skipped=found.skipped)
     named: dict[str, None] = {}
-    for name, naming, part in folders_above(path, found.images):
+    for name, naming, part in folders_above(path, found.images, parts):
         named |= dict.fromkeys(naming[-1:])
-        given = labels_of_folders(naming, levels)
-        labels = tuple(one for one in given if one.set)
+        labels = tuple(one for one in labels_of_folders(naming, levels) if one.set)
         said = labels or part is not None
         records = ((ImageRecord(name, labels, part), str(path / name)),) if said else ()
         planned.files.append(NamedFile(name, records))
     if len(named) > 1 and not any(levels):
-        planned.plan = dataclasses.replace(plan, decisions=(_folders_offered(path, named),))
+        decided = (_folders_offered(path, named), *plan.decisions)
+        planned.plan = dataclasses.replace(plan, decisions=decided)
     return planned
 
 
@@ -289,18 +301,42 @@ def _unread_labels(path: Path) -> Iterator[Decision]:
             )
 
 
+def _folders_of(images: Iterable[str]) -> list[tuple[str, ...]]:
+    return [PurePosixPath(name).parts[:-1] for name in images]
+
+
+def parts_of_folders(images: Iterable[str], given: Given) -> PartFolders | None:
+    """Which folders above these images are parts of a split; None if there are none."""
+    return part_folders(_folders_of(images), given)
+
+
+def _decided_parts(
+    path: Path, images: Iterable[str], parts: PartFolders | None, given: Given
+) -> list[Decision]:
+    """Folders whose part is not plain, and those that look like parts but are not read as such."""
+    if parts is not None:
+        return decided_parts(path.name, parts.words.to_report())
+    if not (alike := folders_like_parts(_folders_of(images), given)):
+        return []
+    text = Message(
+        "its folders {names} look like parts of a split, but others beside them do not, or it is"
+        " not clear which parts they are: no split is imported",
+        names=enumerated([f"“{name}”" for name in alike[:SAMPLES]]),
+    )
+    return [Decision(path.name, text, DecisionKind.PART)]
+
+
 def folders_above(
-    path: Path, images: Sequence[str]
+    path: Path, images: Sequence[str], parts: PartFolders | None
 ) -> Iterator[tuple[str, tuple[str, ...], Part | None]]:
     """Each image below the folder `path`, the folders above it that name labels, the outer one
     first, and the part of a split that another one names."""
-    folders = [PurePosixPath(name).parts[:-1] for name in images]
-    level = part_level(folders)
+    folders = _folders_of(images)
     # A folder without subfolders is itself a class folder; one with subfolders is not.
     alone = (path.resolve().name,) if not any(folders) else ()
     for name, above in zip(images, folders, strict=True):
-        if level is not None and above:
-            yield name, (*above[:level], *above[level + 1 :]), part_named(above[level])
+        if parts is not None and above:
+            yield name, parts.others(above), parts.part(above)
         else:
             yield name, above or alone, None
 

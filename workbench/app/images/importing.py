@@ -35,6 +35,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import enumerated, images_read
 from workbench.domain.images import FoundImage, SkippedFile
 from workbench.domain.import_reports import ImportReport, Skipped
+from workbench.domain.part_words import Given
 from workbench.domain.reports import Note, Progress, remaining_seconds
 from workbench.domain.text import Message
 from workbench.folders import check_printable, printable
@@ -296,7 +297,7 @@ def import_task(
         if Path(source.path) in bases
     }
     names = ", ".join(printable(path.name) for path in whole)[:80]
-    store = _ImportStore(session, Message("Import {names}", names=names))
+    store = _ImportStore(session, Message("Import {names}", names=names), choices.parts)
     sets = tuple(session.labels.sets())
 
     def work() -> Steps[ImportResult]:
@@ -332,8 +333,9 @@ def _followed_since(plan: SourcePlan) -> float:
 class _ImportStore:
     """Stores what was read, in the owner's thread and as one undoable edit."""
 
-    def __init__(self, session: Session, title: Message) -> None:
+    def __init__(self, session: Session, title: Message, part_words: Given) -> None:
         self.title = title
+        self._part_words = part_words
         self.result = ImportResult()
         self._session = session
         self._edit: int | None = None
@@ -381,7 +383,7 @@ class _ImportStore:
             self._intake.finish()
             if parts:
                 plans = self.result.plans
-                name = split_name(plans[0].path) if plans else str(self.title)
+                name = split_name(plans[0].path, self._part_words) if plans else str(self.title)
                 take_split(self._session, parts, name)
         result = self.result
         result.labelled = self._intake.labelled

@@ -18,6 +18,7 @@ from workbench.app.images.import_plan import (
     folders_above,
     is_plain_folder,
     locate,
+    parts_of_folders,
 )
 from workbench.app.jobs import Steps, Task
 from workbench.app.labels.label_files import ProjectImages
@@ -38,6 +39,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
+from workbench.domain.part_words import Given
 from workbench.domain.text import Message
 from workbench.folders import walk
 from workbench.formats import FORMATS, recognised
@@ -147,7 +149,7 @@ def preview_task(
             else:
                 found.append((yield from _preview(path, choices, known)))
         if plain:
-            found.insert(0, (yield from _preview_plain(tuple(plain), known)))
+            found.insert(0, (yield from _preview_plain(tuple(plain), known, choices.parts)))
         return ImportPreview(tuple(found))
 
     names = ", ".join(path.name for path in paths)[:80]
@@ -164,7 +166,9 @@ def _is_plain(path: Path, choices: ReadChoices) -> bool:
 # Folders and images
 
 
-def _preview_plain(paths: tuple[Path, ...], known: _Known) -> Generator[None, None, SourcePreview]:
+def _preview_plain(
+    paths: tuple[Path, ...], known: _Known, given: Given
+) -> Generator[None, None, SourcePreview]:
     folders = [path for path in paths if path.is_dir()]
     images, complete, skipped = len(paths) - len(folders), True, list[SkippedFile]()
     levels: list[Counter[str]] = []
@@ -175,7 +179,8 @@ def _preview_plain(paths: tuple[Path, ...], known: _Known) -> Generator[None, No
         names = [name for name in walked.files if is_image(path / name)]
         images += len(names)
         complete = complete and len(walked.files) < MOST_FILES
-        for _, naming, part in folders_above(path, names):
+        divided = parts_of_folders(names, given)
+        for _, naming, part in folders_above(path, names, divided):
             parts.update([part.value] if part else [])
             for level, name in enumerate(naming[-MOST_LEVELS:]):
                 levels += [Counter()] if level == len(levels) else []

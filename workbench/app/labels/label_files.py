@@ -37,7 +37,8 @@ from workbench.app.training.splitting import take_split
 from workbench.domain.datasets import DeclaredSet, ImageRecord
 from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.import_reports import Decision, ImportReport, Skipped
-from workbench.domain.splits import Part, part_named
+from workbench.domain.part_words import part_named
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
 from workbench.storage.project import Project
 from workbench.vision.headers import identify
@@ -84,7 +85,7 @@ def import_labels_task(
     session.check_writable()
     title = Message("Import labels from {name}", name=file.name)
     folder, known = session.folder, tuple(dict.fromkeys((*session.labels.sets(), *IMPORTABLE_SETS)))
-    store = _LabelStore(session, file, title)
+    store = _LabelStore(session, title, split_name(file, choices.parts))
 
     def work() -> Steps[LabelImport]:
         read = yield from read_dataset(file, choices, known)
@@ -120,9 +121,9 @@ def _not_found(record: ImageRecord, file: str, reason: Message) -> Skipped:
 class _LabelStore:
     """Applies an import of labels in the owner's thread, as one undoable edit."""
 
-    def __init__(self, session: Session, file: Path, title: Message) -> None:
+    def __init__(self, session: Session, title: Message, split: str) -> None:
         self.result = LabelImport()
-        self._session, self._file, self._title = session, file, title
+        self._session, self._title, self._split = session, title, split
         self._read = _ReadFile(0, {}, {}, (), ())
         self._intake = LabelIntake(session, {})
         self._edit: int | None = None
@@ -146,7 +147,7 @@ class _LabelStore:
         with self._session.edit(self._title, joined_to=self._edit):
             self._intake.finish()
             if parts:
-                take_split(self._session, parts, split_name(self._file))
+                take_split(self._session, parts, self._split)
         report = report_of(self._intake, self._title, parts)
         self.result.report = msgspec.structs.replace(
             report,

@@ -16,7 +16,8 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS, enumerated
 from workbench.domain.import_reports import Decision, DecisionKind
 from workbench.domain.label_names import LabelNames
-from workbench.domain.splits import part_in_name, without_part
+from workbench.domain.part_words import NO_WORDS, Given, part_in_name, unclear_in_name, without_part
+from workbench.domain.splits import Part
 from workbench.domain.text import Message, mark
 from workbench.files import read_regular, unusable
 from workbench.formats import FORMATS, DatasetFormat, ReadOptions, recognised
@@ -37,7 +38,8 @@ class ReadChoices:
     `path_column` is the column of a table that names images. `sets` maps label sets or columns of
     the file to label sets of the project, or to "" to leave them out; `main` is the set of labels
     in formats that do not name sets. `levels` are the label sets that the folders above an image
-    name, the outer one first, "" for a level that names none. `files` has the choices for single
+    name, the outer one first, "" for a level that names none. `parts` are words (in lower case)
+    and the parts of a split that they stand for. `files` has the choices for single
     files or folders, where several are imported together.
     """
 
@@ -48,6 +50,7 @@ class ReadChoices:
     sets: Mapping[str, str] = field(default_factory=dict)
     main: str = IMPORTABLE_SETS[0]
     levels: tuple[str, ...] = ()
+    parts: Given = field(default_factory=lambda: NO_WORDS)
     files: Mapping[Path, ReadChoices] = field(default_factory=dict)
 
     def at(self, path: Path) -> ReadChoices:
@@ -125,34 +128,38 @@ def read_dataset(
     """
     format = format_for(path, choices.format)
     root = choices.root
-    options = ReadOptions(choices.encoding, root, choices.path_column)
+    options = ReadOptions(choices.encoding, root, choices.path_column, parts=choices.parts)
     dataset = yield from format.read(path, options)
     if dataset.guessed and not choices.encoding:
         raise EncodingUnsure(path, dataset.encoding, samples_of(dataset))
-    _add_part_of_name(path, dataset)
+    _add_part_of_name(path, dataset, choices.parts)
     sets, offered = _choose(dataset, format, choices, known)
     return ReadDataset(dataset, format, sets, offered)
 
 
-def _add_part_of_name(path: Path, dataset: Dataset) -> None:
+def _add_part_of_name(path: Path, dataset: Dataset, given: Given) -> None:
     """Put the images of a file such as train.txt into the part that its name names, unless the file
     itself names parts."""
-    part = part_in_name(path.stem)
-    if part is None or not path.is_file() or any(image.part for image in dataset.images):
+    part = part_in_name(path.stem, given)
+    if not path.is_file() or any(image.part for image in dataset.images):
+        return
+    if part is None:
+        if (word := unclear_in_name(path.stem)) and word not in given:
+            dataset.part_words[word] = None
         return
     dataset.images = [msgspec.structs.replace(image, part=part) for image in dataset.images]
     text = Message("Its name puts its images into the {part} part.", part=part.value)
     dataset.remarks.append(text)
 
 
-def split_name(path: Path) -> str:
+def split_name(path: Path, given: Given = NO_WORDS) -> str:
     """The name of the split that comes with a file or folder: that of train.txt and test.txt is the
     same one."""
     if not path.is_file():
         return path.name
-    if part_in_name(path.stem) is None:
+    if part_in_name(path.stem, given) is None:
         return path.stem
-    return without_part(path.stem) or path.resolve().parent.name
+    return without_part(path.stem, given) or path.resolve().parent.name
 
 
 def _choose(
@@ -218,7 +225,20 @@ def decisions_about(path: Path, read: ReadDataset, choices: ReadChoices) -> list
         some = ", ".join(" ".join(one.split()) for one in dataset.sets[own].labels[:SAMPLES])
         text = Message("“{own}” ({labels}, …) is not imported", own=own, labels=some)
         found.append(Decision(name, text, DecisionKind.NOT_IMPORTED, own, suggested_set(own)))
+    found += decided_parts(name, dataset.part_words)
     return found + [Decision(name, remark) for remark in dataset.remarks]
+
+
+def decided_parts(about: str, words: Mapping[str, Part | None]) -> list[Decision]:
+    """What words of a file or folder were read as, whose part of a split is not plain."""
+    unclear = mark("“{word}” may mean several parts of a split: its images are in no part")
+    chosen = mark("“{word}” is read as the {part} part of the split")
+    return [
+        Decision(about, Message(chosen, word=word, part=part.value), DecisionKind.PART, word)
+        if part
+        else Decision(about, Message(unclear, word=word), DecisionKind.PART, word)
+        for word, part in words.items()
+    ]
 
 
 def _shared(sets: Mapping[str, str]) -> dict[str, list[str]]:

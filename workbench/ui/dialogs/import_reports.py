@@ -46,6 +46,7 @@ _CHANGES = {
     DecisionKind.ENCODING: mark("Import again and choose another encoding"),
     DecisionKind.LABEL_SET: mark("Import again and choose another label set"),
     DecisionKind.NOT_IMPORTED: mark("Import again and choose a label set for it"),
+    DecisionKind.PART: mark("Import again on the command line with --part WORD=PART"),
     DecisionKind.FOLDERS: mark("Import again and choose a label set for them"),
 }
 
