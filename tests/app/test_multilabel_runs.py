@@ -25,6 +25,7 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.images import FoundImage
 from workbench.domain.labels import Label, LabelSet
 from workbench.domain.recipes import JOINT
+from workbench.domain.reports import Note
 from workbench.domain.runs import RunStatus
 from workbench.domain.splits import Part, SplitPlan
 from workbench.storage.project import Project
@@ -157,8 +158,13 @@ def test_predictions_of_a_folder_name_all_predicted_labels(
     (tmp_path / "new").mkdir()
     draw(tmp_path / "new" / "both.png", ("left", "right"), 900)
     sheet = tmp_path / "predictions.csv"
-    outcome = run_here(predict_folder_task(session, results.record.id, tmp_path / "new", sheet))
-    assert isinstance(outcome, Done)
+    run, reports = results.record.id, []
+    protocol = run_protocol(session, run, "test_mirror=false")
+    task = predict_folder_task(session, run, tmp_path / "new", sheet, protocol)
+    assert isinstance(run_here(task, reports.append), Done)
+    notes = [report.text for report in reports if isinstance(report, Note) and report.warning]
+    assert len(notes) == 1
+    assert "thresholds of the run's own test protocol" in notes[0]
     with sheet.open(encoding="utf-8-sig") as file:
         row = next(csv.DictReader(file))
     scores = np.array([float(row[name]) for name in ("left", "right", DARK)])

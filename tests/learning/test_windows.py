@@ -108,6 +108,18 @@ def test_the_map_is_the_maximum_over_scales_and_windows() -> None:
     assert window_count(70, 90, 32) == len(values)
 
 
+def test_a_window_of_the_whole_image_does_not_flatten_the_map() -> None:
+    windows = cut(torch.zeros(64, 64, 3, dtype=torch.uint8), 32)
+    values = np.random.default_rng(0).random(len(windows.pixels))
+    np.testing.assert_array_equal(windows.boxes[0], (0, 0, 1, 1))
+    values[0] = 1.0
+    wanted = by_hand(windows.boxes[1:], values[1:], *windows.shape)
+    np.testing.assert_allclose(localised(values, windows), wanted, rtol=1e-5)
+    assert np.ptp(wanted) > 0
+    only = type(windows)(windows.pixels[:1], windows.boxes[:1], windows.scales[:1], (20, 20))
+    assert (localised(values[:1], only) == 1).all()
+
+
 def scores_by_hand(network, inputs: np.ndarray, classes: int) -> np.ndarray:
     """Softmax over the first outputs."""
     with torch.no_grad():

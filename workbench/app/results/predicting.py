@@ -27,7 +27,7 @@ from workbench.domain.predictions import NO_PART, PredictionTable
 from workbench.domain.protocols import ScoringProtocol
 from workbench.domain.reports import Note, Progress
 from workbench.domain.requests import ImageInput
-from workbench.domain.runs import RunLabels
+from workbench.domain.runs import ModelCard, RunLabels
 from workbench.domain.spreadsheets import FormulaGuard
 from workbench.domain.text import Message, counted, mark
 from workbench.files import check_replaceable, move_into_place, unusable, writing
@@ -248,9 +248,9 @@ def predict_folder_task(
         if mouths:
             named, missed = yield from with_mouths(named, landmarks)
             skipped += missed
-        thresholds = card_of_run(run_folder).thresholds
-        yield from _threshold_notes(thresholds, protocol)
-        with PredictionCsv(csv_path, record.labels, mouths, thresholds) as sheet:
+        card = card_of_run(run_folder)
+        yield from _threshold_notes(card, protocol)
+        with PredictionCsv(csv_path, record.labels, mouths, card.thresholds) as sheet:
             sheet.write([CsvRow(file.path, note=file.reason) for file in skipped])
             images = yield from _fill(sheet, run_folder, named, skipped, protocol)
         yield Progress(done=len(named), total=len(named), text=Message("Predicting images"))
@@ -268,9 +268,9 @@ _THRESHOLDS = Message(
 
 
 def _threshold_notes(
-    thresholds: tuple[float, ...], protocol: ScoringProtocol | None
+    card: ModelCard, protocol: ScoringProtocol | None
 ) -> Generator[Note, None, None]:
-    if thresholds and protocol is not None:
+    if card.thresholds and protocol not in (None, card.protocol):
         yield Note(text=_THRESHOLDS, warning=True)
 
 

@@ -110,12 +110,19 @@ def highest_scores(scorer: Scorer, path: Path, rect: Rect | None) -> NDArray[np.
 
 def localised(values: NDArray[np.floating], windows: Windows) -> NDArray[np.float32]:
     """Map of rows × columns: the highest score of the windows of all scales that cover each cell's
-    centre. `values` are the N scores of one label."""
+    centre. `values` are the N scores of one label.
+
+    A window that covers all cells, such as the only one of a square image's smallest scale, does
+    not count: as the highest, it would make the map constant.
+    """
     rows, columns = windows.shape
     left, top, right, bottom = windows.boxes.T[..., None]
     y, x = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
     down, across = (top <= y) & (y <= bottom), (left <= x) & (x <= right)
     covers = down[:, :, None] & across[:, None, :]
+    local = ~covers.all(axis=(1, 2))
+    if local.any():
+        covers, values = covers[local], values[local]
     highest = np.where(covers, values[:, None, None], -np.inf).max(axis=0)
     return cast(NDArray[np.float32], highest.astype(np.float32))
 
