@@ -392,7 +392,7 @@ class Training:
         self.loop.network.eval()
         for at, row in enumerate(rows.tolist()):
             if self.interrupted():
-                raise TrainingInterrupted
+                raise Interrupted
             sample = self.images.samples[row]
             try:
                 found.append(highest_scores(scorer, Path(sample.path), sample.rect))
