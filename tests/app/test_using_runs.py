@@ -94,7 +94,7 @@ def test_an_accepted_suggestion_is_a_label_by_hand_and_can_be_undone(
     }
     newest = session.store.labels.history(view_run.unseen[0])[-1]
     assert newest.author is Author.HUMAN
-    assert newest.confidence == pytest.approx(found[view_run.unseen[0]].confidence)
+    assert newest.confidence == pytest.approx(found[view_run.unseen[0]].confidence, abs=2e-6)
     assert session.undo() == "Accept view of 6 images"
     assert session.store.labels.of_images(view_run.unseen, "view") == {}
     assert accept(session, [999], "view") == 0

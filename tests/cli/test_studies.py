@@ -116,7 +116,7 @@ def test_the_table_has_points_with_signs_for_differences_alone(birds: Path, caps
         "3",
     ]
     assert run(["study", "Birds", "new", "--table", "--goal", "0.9"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].endswith("to 90 %")
+    assert capsys.readouterr().out.splitlines()[1].endswith("to 90 %")
     assert later.split() == ["later", "0"]
 
 

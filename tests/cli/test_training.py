@@ -141,7 +141,7 @@ def test_a_study_trains_what_is_missing_and_compares_with_its_first_variant(
     plan = tmp_path / "pull.toml"
     plan.write_text(STUDY, encoding="utf-8")
     assert run(["study", project, "pull.toml", "--table"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].split() == [
+    assert capsys.readouterr().out.splitlines()[1].split() == [
         *("variant", "seeds", "accuracy", "%", "sd", "difference", "p", "seconds")
     ]
     assert run(["study", project, "--json"]) == 0
