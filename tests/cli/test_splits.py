@@ -92,3 +92,55 @@ def test_copies_in_two_parts_are_reported_and_moved(command, birds, capsys):
     assert fixed["moved"] == 1
     assert command("leakage", birds)[1]["leaks"] == []
     assert command("leakage", birds, "--to", "test")[0] == 2
+
+
+@pytest.mark.parametrize("level", ["0", "3", "7"])
+def test_levels_without_folders_are_refused(command, birds, level):
+    code, refused = command("split", birds, "--group-by", f"folder:{level}")
+    assert code == (2 if level == "0" else 1)
+    assert level in refused["error"]
+    if level != "0":
+        assert "1 to 2" in refused["remedy"]
+
+
+def test_images_in_fewer_folders_are_reported(birds, capsys, tmp_path):
+    cv2.imwrite(str(tmp_path / "photos" / "a" / "alone.png"), scenery(99))
+    assert run(["import", birds, "photos"]) == 0
+    assert run(["split", birds, *HALVES, "--group-by", "folder:2"]) == 0
+    assert "1 image lies in fewer folders" in capsys.readouterr().err
+    assert run(["split", birds, *HALVES, "--group-by", "folder"]) == 0
+    assert "fewer folders" not in capsys.readouterr().err
+
+
+def test_groups_that_leave_a_part_empty_are_named_with_a_remedy(birds, capsys):
+    assert run(["split", birds, "--group-by", "folder:1"]) == 0
+    warned = capsys.readouterr().err
+    assert "The test part has no images: there are only 2 groups" in warned
+    assert "deeper folder level" in warned
+    assert run(["split", birds, *HALVES, "--group-by", "folder:1"]) == 0
+    assert "no images:" not in capsys.readouterr().err
+
+
+def test_a_label_whose_only_images_are_in_one_group_is_named(birds, capsys):
+    assert run(["import", birds, "photos", "--category-from", "folder"]) == 0
+    capsys.readouterr()
+    assert (
+        run(["split", birds, "--train", "0.7", "--test", "0.3", "--group-by", "labels:category"])
+        == 0
+    )
+    warned = capsys.readouterr().err
+    assert "The test part has no images" in warned
+    assert "all images of nest0, nest1" in warned
+
+
+def test_dismissed_pairs_are_listed_as_such(command, birds, capsys):
+    for seed in range(20):
+        command("split", birds, *HALVES, "--seed", str(seed))
+        if command("leakage", birds)[1]["leaks"]:
+            break
+    assert run(["leakage", birds, "--dismiss"]) == 0
+    assert "1 pair dismissed for this split" in capsys.readouterr().out
+    assert run(["leakage", birds]) == 0
+    listed = capsys.readouterr().out
+    assert "train / test" not in listed
+    assert "1 pair was dismissed for this split" in listed

@@ -196,7 +196,8 @@ def _grouping(text: str) -> Grouping:
         return Grouping(by, value)
     if by is GroupBy.FOLDER and not value:
         return Grouping(by)
-    if by in (GroupBy.FOLDER, GroupBy.TIME) and value.isdecimal():
+    least = 1 if by is GroupBy.FOLDER else 0
+    if by in (GroupBy.FOLDER, GroupBy.TIME) and value.isdecimal() and int(value) >= least:
         return Grouping(by, number=int(value))
     if by is GroupBy.DUPLICATES and not value:
         return Grouping(by)
@@ -290,6 +291,8 @@ def leakage_command(
         if dismiss:
             dismiss_leaks(session, left)
             result["dismissed"] = len(left)
+            pairs = "1 pair" if len(left) == 1 else f"{len(left):,} pairs"
+            out.print(f"{pairs} dismissed for this split; Train reports them no more")
         return result
 
 
@@ -319,8 +322,11 @@ def _print_leaks(session: Session, out: Output, found: list[Leak]) -> list[Json]
     ]
     if rows:
         out.table(("part", "image", "part", "near-duplicate", ""), rows)
-    for (one, other), number in leak_counts(found).items():
+    for (one, other), number in leak_counts([one for one in found if not one.dismissed]).items():
         out.print(f"{one} / {other}: {number}")
+    if dismissed := sum(one.dismissed for one in found):
+        pairs = "1 pair was" if dismissed == 1 else f"{dismissed:,} pairs were"
+        out.print(f"{pairs} dismissed for this split; Train does not report them")
     if not found:
         out.print("No near-duplicates in different parts.")
     return [

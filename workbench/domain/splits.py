@@ -402,7 +402,7 @@ class SplitReport:
         found = self._differences()
         for part, title in _WITHOUT.items():
             for label_set, names in self.without.get(part, {}).items():
-                found.append(Message(title, label_set=label_set, names=_named(names)))
+                found.append(Message(title, label_set=label_set, names=named_labels(names)))
         if self.outside:
             text = counted(
                 self.outside,
@@ -434,7 +434,8 @@ _WITHOUT = {
 }
 
 
-def _named(names: Sequence[str]) -> str | Message:
+def named_labels(names: Sequence[str]) -> str | Message:
+    """Labels as a list; those beyond the first few are counted."""
     listed = ", ".join(names[:NAMED])
     if len(names) <= NAMED:
         return listed

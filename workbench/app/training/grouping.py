@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from workbench.app.jobs import Steps
 from workbench.app.training.near_duplicates import duplicate_steps
 from workbench.domain.duplicates import linked
 from workbench.domain.errors import ValueRefused
-from workbench.domain.reports import Progress
+from workbench.domain.reports import Note, Progress
 from workbench.domain.splits import GroupBy, Grouping
 from workbench.domain.text import Message, counted
 from workbench.storage.project import Project
@@ -28,7 +28,8 @@ def group_steps(store: Project, grouping: Grouping) -> Steps[dict[int, str]]:
     """The group of each image that has one, as the rule `grouping` forms them, yielding progress.
 
     An image in several places joins their groups. Raises ValueRefused for an unknown label set, a
-    pattern that is wrong, without a group or too slow, and a negative number.
+    pattern that is wrong, without a group or too slow, a level below all folders, and a negative
+    number.
     """
     if grouping.number < 0:
         raise ValueRefused("group", grouping.number, Message("a whole number of at least 0"))
@@ -37,6 +38,7 @@ def group_steps(store: Project, grouping: Grouping) -> Steps[dict[int, str]]:
         return _by_label(store, grouping.value)
     if grouping.by is GroupBy.FOLDER:
         level = grouping.number
+        yield from _check_level(store, level)
         return _by_place(store, lambda path: _folder(path, level))
     if grouping.by is GroupBy.PATTERN:
         return _by_place(store, Pattern(grouping.value).group_of, across=True)
@@ -83,6 +85,29 @@ class Pattern:
         if not found.isValid():
             self._refuse(Message("It takes too long on {path}.", path=path))
         return found.captured(1) if found.hasCaptured(1) else None
+
+
+def _check_level(store: Project, level: int) -> Iterator[Note]:
+    """Refuse a level that no image has a folder at, and warn of images that have none there."""
+    depths = [len(PurePosixPath(path).parts) - 1 for _, _, path in store.images.places()]
+    deepest = max(depths, default=0)
+    if level > deepest:
+        allowed = Message("1 to {deepest}", deepest=deepest)
+        none = Message("no folder level: the images are in no folders below their source")
+        reason = counted(
+            deepest,
+            "There is no folder level {level}: the images are in at most {n:,} folder.",
+            "There is no folder level {level}: the images are in at most {n:,} folders.",
+            level=level,
+        )
+        raise ValueRefused(Message("folder level"), level, allowed if deepest else none, reason)
+    if shallow := sum(depth < level for depth in depths):
+        text = counted(
+            shallow,
+            "{n:,} image lies in fewer folders; its innermost one is its group.",
+            "{n:,} images lie in fewer folders; the innermost one of each is its group.",
+        )
+        yield Note(text=text, warning=True)
 
 
 def _folder(path: str, level: int) -> str | None:

@@ -16,6 +16,7 @@ from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.reports import Note
 from workbench.domain.splits import (
+    PARTS,
     STRATA,
     Classes,
     GroupBy,
@@ -25,6 +26,7 @@ from workbench.domain.splits import (
     SplitReport,
     StoredSplit,
     k_folds,
+    named_labels,
     report_split,
     stratified_split,
 )
@@ -255,7 +257,9 @@ def _draw_steps(store: Project, plan: SplitPlan, stratify: Sequence[str]) -> Ste
         groups = yield from group_steps(store, plan.grouping)
         yield from group_notes(plan.grouping, groups, ordered)
     if not plan.folds:
-        return [(plan, stratified_split(plan, strata, groups, classes))]
+        members = stratified_split(plan, strata, groups, classes)
+        yield from _empty_parts(plan, members, groups or {}, classes, ordered)
+        return [(plan, members)]
     folds = k_folds(plan, strata, groups, classes)
     return [(plan.of_fold(at), members) for at, members in enumerate(folds, 1)]
 
@@ -291,6 +295,58 @@ def group_notes(
     note = _without_group(grouping.by, alone) if alone else None
     if note is not None:
         yield Note(text=note, warning=True)
+
+
+def _empty_parts(
+    plan: SplitPlan,
+    members: Mapping[int, Part],
+    groups: Mapping[int, str],
+    classes: Classes,
+    images: Collection[int],
+) -> Iterator[Note]:
+    """A warning of each part that got no images because of the groups, with cause and remedy."""
+    sizes = Counter(groups.get(image, f"/{image}") for image in images)
+    wanted = {part for part in PARTS if getattr(plan, part) > 0}
+    empty = wanted.difference(members.values())
+    if not empty or max(sizes.values()) == 1:
+        return
+    of_label: dict[str, set[str]] = defaultdict(set)
+    for image, names in classes.items():
+        for _, label in names:
+            of_label[label].add(groups.get(image, f"/{image}"))
+    single = sorted(
+        label for label, own in of_label.items() if len(own) == 1 and sizes[min(own)] > 1
+    )
+    for part in sorted(empty, key=PARTS.index):
+        yield Note(text=_why_empty(part, sizes, single, len(sizes) < len(wanted)), warning=True)
+
+
+def _why_empty(part: Part, sizes: Counter[str], single: Sequence[str], too_few: bool) -> Message:
+    """Why a part has no images: too few groups, labels with one group, or a large group."""
+    few = mark(
+        "The {part} part has no images: there are only {groups:,} groups, and the largest has"
+        " {most:,} of {total:,} images. Form smaller groups, for example with a deeper folder"
+        " level, or give the part no share."
+    )
+    pinned = mark(
+        "The {part} part has no images: all images of {labels} are in one group each, which the"
+        " train part needs; the largest has {most:,} of {total:,} images. Form smaller groups, for"
+        " example with a deeper folder level, or label images of other groups."
+    )
+    large = mark(
+        "The {part} part has no images: the largest of {groups:,} groups has {most:,} of {total:,}"
+        " images. Form smaller groups, for example with a deeper folder level, or give the part no"
+        " share."
+    )
+    text = pinned if single else few if too_few else large
+    return Message(
+        text,
+        part=Message(str(part)),
+        groups=len(sizes),
+        most=max(sizes.values()),
+        total=sizes.total(),
+        labels=named_labels(single),
+    )
 
 
 def _without_group(by: GroupBy, n: int) -> Message | None:
