@@ -91,6 +91,31 @@ def test_differences_name_the_person_who_labelled(birds: Path, capsys) -> None:
     assert {one["annotator"]: one["labels"] for one in people}["Grace"] == 1
 
 
+def test_nobody_is_named_for_a_label_that_was_removed_or_renamed(birds: Path, capsys) -> None:
+    change("--label", "right", "--annotator", "Grace", "image 0.jpg", "image 1.jpg")
+    capsys.readouterr()
+    result(capsys, "--create", "base")
+    change("--clear", "--annotator", "Ben", "image 0.jpg")
+    assert run(["labels", "rename", "Birds", "view", "right", "left", "--merge"]) == 0
+    capsys.readouterr()
+    found = result(capsys, "--compare", "base", "now")["changes"]
+    assert [
+        (one["before"], one["after"], one["author"]) for one in found if one["subject"] == "label"
+    ] == [("right", "", ""), ("right", "left", "")]
+    back = result(capsys, "--compare", "now", "base")["changes"]
+    assert [one["author"] for one in back if one["subject"] == "label"] == ["Grace", "Grace"]
+
+
+def test_a_person_who_changed_their_own_label_is_named(birds: Path, capsys) -> None:
+    change("--label", "right", "--annotator", "Grace", "image 0.jpg")
+    capsys.readouterr()
+    result(capsys, "--create", "base")
+    change("--label", "left", "--annotator", "Grace", "image 0.jpg")
+    capsys.readouterr()
+    (found,) = result(capsys, "--compare", "base", "now")["changes"]
+    assert (found["before"], found["after"], found["author"]) == ("right", "left", "Grace")
+
+
 def test_versions_are_renamed_and_deleted(birds: Path, capsys) -> None:
     for name in ("one", "two"):
         result(capsys, "--create", name)
@@ -107,11 +132,16 @@ def test_versions_are_renamed_and_deleted(birds: Path, capsys) -> None:
         (["--rename", "one", "now"], 2, "“now” means the project as it is"),
         (["--rename", "other", "new"], 1, "no version “other”"),
         (["--delete", "other"], 1, "no version “other”"),
-        (["--delete", "one", "--restore", "one"], 2, "one of --create"),
+        (["--delete", "one", "--restore", "one"], 2, "--restore and --delete cannot"),
         (["--create", "one"], 2, "already a version “one”"),
         (["--restore", "other"], 1, "no version “other”"),
         (["--compare", "one", "other"], 1, "no version “other”"),
-        (["--create", "two", "--restore", "one"], 2, "one of --create"),
+        (["--create", "two", "--restore", "one"], 2, "--create and --restore cannot"),
+        (["--create", "ONE"], 2, "already a version “one”"),
+        (["--create", "ｏｎｅ"], 2, "already a version “one”"),
+        (["--create", "n" * 101], 2, "too long for a name"),
+        (["--note", "checked"], 2, "--note means nothing without --create"),
+        (["--create", "two", "--out", "a.csv"], 2, "--out means nothing without --compare"),
     ],
 )
 def test_what_cannot_be_done_is_refused(birds: Path, capsys, words, code, part) -> None:

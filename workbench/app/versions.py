@@ -197,7 +197,7 @@ def version_of_run(store: Project, draft: VersionDraft | str) -> str:
         return draft
     if draft.same:
         return store.versions.confirm(draft)
-    taken = {known.name for known in store.versions.all()}
+    taken = {known.name.casefold() for known in store.versions.all()}
     number = 1 + len(store.runs.all())
     while (name := f"run {number}") in taken:
         number += 1

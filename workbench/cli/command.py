@@ -116,7 +116,7 @@ def _cell(value: Cell) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.4f}"
+        return "–" if math.isnan(value) else f"{value:z.4f}"  # z: no -0.0000
     return str(value)
 
 
@@ -274,6 +274,12 @@ def command(
         return click.command(name, _CheckedCommand, epilog=epilog, help=help)(flag(call))
 
     return wrap
+
+
+def check_goes_with(option: str, value: object, other: str, other_value: object) -> None:
+    """Raise UsageError if `option` is given without the one that it is about."""
+    if value and not other_value:
+        raise click.UsageError(f"{option} means nothing without {other}.")
 
 
 project_argument = click.argument("project", type=click.Path(path_type=Path))

@@ -18,6 +18,7 @@ from workbench.app.settings import UserSettings
 from workbench.cli.command import (
     Output,
     Result,
+    check_goes_with,
     command,
     image_count,
     opened,
@@ -75,6 +76,7 @@ def label_command(
     """
     if clear == (label is not None):
         raise click.UsageError("Give either --label or --clear.")
+    check_goes_with("--several", several, "--new", new)
     wanted = (*words, *images)
     if not wanted:
         raise click.UsageError("Give an image: a path, a glob such as '*.jpg', or part of a path.")

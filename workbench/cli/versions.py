@@ -20,13 +20,12 @@ from workbench.cli.command import (
     TEXT_OR_NOTHING,
     Output,
     Result,
+    check_goes_with,
     command,
     opened,
     project_argument,
 )
 from workbench.cli.progress import carry_out
-from workbench.domain.errors import ValueRefused
-from workbench.domain.text import Message
 from workbench.domain.values import Json
 from workbench.domain.versions import (
     CHANGE_HEAD,
@@ -36,6 +35,7 @@ from workbench.domain.versions import (
     count_changes,
 )
 
+COMMANDS = ("--create", "--compare", "--restore", "--rename", "--delete")
 SHOWN = 20  # differences printed; --out and --json have them all
 
 
@@ -76,9 +76,12 @@ def versions_command(
     makes one, unless nothing has changed since the last one. Runs name the version that they saw,
     which cannot be deleted.
     """
-    if sum(map(bool, (create, compare, restore, rename, delete))) > 1:
-        allowed = Message("one of --create, --compare, --restore, --rename and --delete")
-        raise ValueRefused(Message("command"), Message("several"), allowed)
+    values = (create, compare, restore, rename, delete)
+    given = [name for name, value in zip(COMMANDS, values, strict=True) if value]
+    if len(given) > 1:
+        raise click.UsageError(f"{given[0]} and {given[1]} cannot be given together.")
+    check_goes_with("--note", note, "--create", create)
+    check_goes_with("--out", path, "--compare", compare)
     with opened(project) as session:
         if create:
             return _create(out, session, create, note)

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
 
 from workbench.domain.errors import ValueRefused
-from workbench.domain.label_names import tidied
+from workbench.domain.label_names import LabelNames, tidied
 from workbench.domain.labels import LabelSet, Role
 from workbench.domain.splits import PARTS, SplitPlan
 from workbench.domain.text import Message, mark
 
 NOW = "now"  # means the project as it is, where a version could be named
+LONGEST_NAME = 100  # characters of a version's name
+SHOWN_NAME = 40  # characters of a refused name that are shown
 
 
 class VersionLabel(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -140,14 +142,22 @@ class VersionContent:
 
 def checked_version_name(name: str, known: Iterable[str]) -> str:
     """`name` as it is stored: one line without invisible characters. Raises ValueRefused if nothing
-    is left of it, if it is in `known`, or if it means the project as it is."""
+    is left of it, if it is too long, if it is in `known` in any case, or if it means the project as
+    it is."""
     about, clean = Message("name of the version"), " ".join(tidied(name).split())
+    names = LabelNames(known)
     if not clean:
         raise ValueRefused(about, "", Message("a name"))
     if clean.casefold() == NOW:
         sentence = Message("“{name}” means the project as it is now.", name=clean)
-    elif clean in known:
-        sentence = Message("There is already a version “{name}”.", name=clean)
+    elif len(clean) > LONGEST_NAME:
+        shown = clean[:SHOWN_NAME]
+        sentence = Message("“{name}…” is too long for a name of a version.", name=shown)
+        raise ValueRefused(
+            about, shown, Message("at most {most:,} characters", most=LONGEST_NAME), sentence
+        )
+    elif twin := names.equal(clean) or names.like(clean):
+        sentence = Message("There is already a version “{name}”.", name=twin)
     else:
         return clean
     raise ValueRefused(about, clean, Message("a name that no version has"), sentence)
@@ -190,8 +200,9 @@ class VersionChange:
     """One difference between two versions.
 
     `hash` and `path` name the image ("" for a label set), `name` the label set; `before` and
-    `after` are labels, parts, or boxes of mouths. `author` gave the label that is new, or that was
-    removed: a person's name, or else a value of `labels.Author`.
+    `after` are labels, parts, or boxes of mouths. `author` gave the label that is new: a person's
+    name, or else a value of `labels.Author`. It is "" where a label was removed or only renamed:
+    versions do not know who did that.
     """
 
     subject: ChangedThing
@@ -237,6 +248,7 @@ def compare_versions(
 ) -> Iterator[VersionChange | None]:
     """All differences, ordered by path; None now and then, so that a job can stop."""
     yield from _set_changes(before, after)
+    known = {(one.name, label) for one in after.label_sets for label in one.names}
     files = {**before.files, **after.files}
     named = {
         hash_: shown_path(files.get(hash_, ""))
@@ -247,7 +259,7 @@ def compare_versions(
     for at, (hash_, path) in enumerate(sorted(named.items(), key=lambda one: (one[1], one[0]))):
         if at % 1000 == 0:
             yield None
-        yield from _image_changes(hash_, path, before, after)
+        yield from _image_changes(hash_, path, before, after, known)
 
 
 def shown_path(encoded: str) -> str:
@@ -275,7 +287,11 @@ def _difference(was: bool, is_now: bool) -> Difference:
 
 
 def _image_changes(
-    hash_: str, path: str, before: VersionContent, after: VersionContent
+    hash_: str,
+    path: str,
+    before: VersionContent,
+    after: VersionContent,
+    known: Container[tuple[str, str]],
 ) -> Iterator[VersionChange]:
     was, now = before.states.get(hash_), after.states.get(hash_)
     if was is None or now is None:
@@ -284,8 +300,8 @@ def _image_changes(
         )
     old = image_of(was) if was is not None else VersionImage()
     new = image_of(now) if now is not None else VersionImage()
-    yield from _label_changes(hash_, path, old.labels, new.labels)
-    yield from _crop_changes(hash_, path, old.crops, new.crops)
+    yield from _label_changes(hash_, path, old.labels, new.labels, known)
+    yield from _crop_changes(hash_, path, old.crops, new.crops, known)
     parts = [shown_part(content.parts.get(hash_)) for content in (before, after)]
     if parts[0] != parts[1]:
         kind = _difference(bool(parts[0]), bool(parts[1]))
@@ -298,9 +314,14 @@ def shown_part(code: int | None) -> str:
 
 
 def _label_changes(
-    hash_: str, path: str, before: tuple[VersionLabel, ...], after: tuple[VersionLabel, ...]
+    hash_: str,
+    path: str,
+    before: tuple[VersionLabel, ...],
+    after: tuple[VersionLabel, ...],
+    known: Container[tuple[str, str]],
 ) -> Iterator[VersionChange]:
-    """Differences of labels; one label for another of the same set is one change."""
+    """Differences of labels; one label for another of the same set is one change. `known` are the
+    pairs (set, label) of the later version."""
     old, new = set(before) - set(after), set(after) - set(before)
     for name in sorted({one.label_set for one in old | new}):
         gone = sorted(one for one in old if one.label_set == name)
@@ -315,8 +336,20 @@ def _label_changes(
                 name,
                 was.label if was is not None else "",
                 now.label if now is not None else "",
-                (now or was or gone[0]).by,
+                _changed_by(was, now, known),
             )
+
+
+def _changed_by(
+    was: VersionLabel | None, now: VersionLabel | None, known: Container[tuple[str, str]]
+) -> str:
+    """Who gave the label `now`; "" if it was removed, or is `was` under another name."""
+    if now is None:
+        return ""
+    if was is None or (was.label_set, was.label) in known:
+        return now.by
+    renamed = msgspec.structs.replace(was, label=now.label) == now
+    return "" if renamed else now.by
 
 
 def _paired(
@@ -333,7 +366,11 @@ def _paired(
 
 
 def _crop_changes(
-    hash_: str, path: str, before: tuple[VersionCrop, ...], after: tuple[VersionCrop, ...]
+    hash_: str,
+    path: str,
+    before: tuple[VersionCrop, ...],
+    after: tuple[VersionCrop, ...],
+    known: Container[tuple[str, str]],
 ) -> Iterator[VersionChange]:
     for at in range(max(len(before), len(after))):
         was = before[at] if at < len(before) else None
@@ -344,7 +381,7 @@ def _crop_changes(
                 ChangedThing.MOUTH, kind, hash_, path, "", _shown_crop(was), _shown_crop(now)
             )
         labels = [one.labels if one is not None else () for one in (was, now)]
-        yield from _label_changes(hash_, path, *labels)
+        yield from _label_changes(hash_, path, *labels, known)
 
 
 def _shown_crop(crop: VersionCrop | None) -> str:
