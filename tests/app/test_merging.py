@@ -115,6 +115,25 @@ def test_conflicts_overwrite_nothing_unless_they_are_taken(mine, other) -> None:
     assert views(mine)[3] == ("left", "Ann", "human")
 
 
+def test_decisions_of_a_merge_are_nobodys_labels_nor_work(mine, other) -> None:
+    for image in (2, 3, 4):
+        label(mine.store, "Ann", "left", image)
+    for image in (1, 2, 3):
+        label(other, "Ben", "right", image)
+    moments = {one.made_at for one in other.labels.current()}
+    plan = merged(mine, other, take=True)
+    assert len(plan.conflicts) == 3
+    assert [(one.name, one.labels, one.images) for one in annotator_table(mine)] == [
+        ("Ann", 3, 3),
+        ("Ben", 3, 3),
+    ]
+    assert annotator_table(mine)[1].last == pytest.approx(max(moments))
+    mine.set_annotator("Ann")
+    again = plan_merge(mine, other.folder)
+    merge(mine, again, mine=again.conflicts)
+    assert [one.labels for one in annotator_table(mine)] == [3, 3]
+
+
 def test_merging_twice_or_a_copy_adds_nothing(mine, other) -> None:
     label(mine.store, "Ann", "left", 2)
     label(other, "Ben", "right", 1, 2)

@@ -119,6 +119,15 @@ def test_the_last_label_of_a_person_counts_and_repeats_do_not():
     assert len(empty.shared()) == len(empty.disputed()) == 0
 
 
+def test_one_label_alone_gives_zero_and_an_interval_without_width():
+    first, second = np.array([0] * 7), np.array([0] * 6 + [1])
+    for found in (cohen(first, second, 3), cohen(second, first, 3)):
+        assert (str(found.kappa), str(found.low), str(found.high)) == ("0.0", "0.0", "0.0")
+        assert found.flat
+    assert not cohen(first, first, 3).flat  # undefined
+    assert not cohen(second, second, 3).flat
+
+
 def seconds(*times):
     return np.array([round(1e6 * time) for time in times])
 
@@ -129,8 +138,11 @@ def test_images_an_hour_leave_out_pauses_over_five_minutes():
     assert images_an_hour(made[::-1], np.arange(6)) == pytest.approx(4 / 330 * 3600)
 
 
-def test_images_labelled_together_or_twice_are_counted_once_each():
-    assert images_an_hour(seconds(0, 36, 36, 36), np.array([1, 2, 3, 4])) == pytest.approx(300)
+def test_images_labelled_together_do_not_count_and_those_labelled_twice_once():
+    assert math.isnan(images_an_hour(seconds(0, *[6] * 24), np.arange(25)))
+    together = seconds(0, 36, 40, 40, 40, 76)
+    assert images_an_hour(together, np.arange(6)) == pytest.approx(2 / 72 * 3600)
+    assert images_an_hour(seconds(0, 36, 36), np.array([1, 2, 2])) == pytest.approx(100)
     assert images_an_hour(seconds(0, 18, 36), np.array([1, 2, 2])) == pytest.approx(100)
     assert math.isnan(images_an_hour(seconds(0, 0), np.array([1, 2])))
     assert math.isnan(images_an_hour(seconds(0, 301), np.array([1, 2])))

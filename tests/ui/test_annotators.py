@@ -192,4 +192,6 @@ def test_why_there_is_no_kappa_is_shown(table, birds):
     assert not dialog.kappas.isVisible()
     assert not dialog.disputes.isVisible()
     label(birds, "Ben", "right", 1)
+    assert "no width" in table().hint.text()
+    label(birds, "Ann", "right", 1)
     assert not table().hint.isVisible()

@@ -9,7 +9,6 @@ import click
 from workbench.app.labels.annotators import (
     AGREEMENT_HEAD,
     HEAD,
-    NO_KAPPA,
     SetAgreement,
     agreement,
     annotator_table,
@@ -76,8 +75,8 @@ def _print(out: Output, found: SetAgreement) -> None:
     out.print(f"{found.label_set}: {len(found.disagreements)} disagreements")
     if found.rows:
         out.table(AGREEMENT_HEAD, [row.cells() for row in found.rows])
-    if found.undefined:
-        out.warn(NO_KAPPA)
+    for note in found.notes():
+        out.warn(note)
 
 
 def _values(session: Session, found: SetAgreement) -> Json:

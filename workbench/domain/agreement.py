@@ -113,13 +113,18 @@ def ratings(opinions: Opinions) -> Ratings:
 @dataclass(frozen=True)
 class Agreement:
     """Agreement on `count` subjects: the share of agreeing pairs of labels in [0, 1], and kappa
-    with its 95 % interval (NaN where undefined or not computed)."""
+    with its 95 % interval (NaN where undefined or not computed).
+
+    `flat` is whether one of two people used only one label: kappa is 0 then, and its interval has
+    no width, however few the subjects are.
+    """
 
     count: int
     share: float
     kappa: float
     low: float = nan
     high: float = nan
+    flat: bool = False
 
 
 def cohen(first: IntArray, second: IntArray, labels: int) -> Agreement:
@@ -139,6 +144,8 @@ def cohen(first: IntArray, second: IntArray, labels: int) -> Agreement:
     observed, chance = float(np.trace(p)), float(rows @ columns)
     if chance >= 1.0 - 1e-12:
         return Agreement(count, observed, nan)
+    if max(rows.max(), columns.max()) >= 1.0 - 1e-12:
+        return Agreement(count, observed, 0.0, 0.0, 0.0, flat=True)
     kappa = (observed - chance) / (1 - chance)
     half = Z * sqrt(max(0.0, _variance(p, kappa, chance)) / count)
     return Agreement(count, observed, kappa, max(-1.0, kappa - half), min(1.0, kappa + half))
@@ -192,16 +199,17 @@ def images_an_hour(made: IntArray, images: IntArray) -> float:
     """Images that a person labels in an hour of work; NaN if no two labels lie within PAUSE.
 
     `made` are the microseconds of the labels, `images` their images. The time of work is the sum of
-    the gaps between labels, without those above PAUSE; an image counts if its label ends a gap that
-    counts, and once however often it was labelled.
+    the gaps between labels, without those above PAUSE and those before images that one command
+    labelled together, at one moment. An image counts if its label ends a gap that counts, and once
+    however often it was labelled.
     """
-    order = np.argsort(made, kind="stable")
-    moments, first = np.unique(made[order], return_index=True)
+    made, images = np.unique(np.stack([made, images]), axis=1)
+    moments, first, together = np.unique(made, return_index=True, return_counts=True)
     gaps = np.diff(moments) / _MICRO
-    counted = gaps <= PAUSE
+    counted = (gaps <= PAUSE) & (together[1:] == 1)
     seconds = float(gaps[counted].sum())
     if seconds <= 0:
         return nan
     moment_of = np.repeat(np.arange(len(moments)), np.diff([*first, len(made)]))
     ends = np.concatenate([[False], counted])
-    return float(len(np.unique(images[order][ends[moment_of]])) / seconds * 3600)
+    return float(len(np.unique(images[ends[moment_of]])) / seconds * 3600)

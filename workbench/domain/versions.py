@@ -380,8 +380,8 @@ def _crop_changes(
             yield VersionChange(
                 ChangedThing.MOUTH, kind, hash_, path, "", _shown_crop(was), _shown_crop(now)
             )
-        labels = [one.labels if one is not None else () for one in (was, now)]
-        yield from _label_changes(hash_, path, *labels, known)
+        old, new = (one.labels if one is not None else () for one in (was, now))
+        yield from _label_changes(hash_, path, old, new, known)
 
 
 def _shown_crop(crop: VersionCrop | None) -> str:

@@ -213,11 +213,11 @@ class Annotators:
         return dict(zip(subjects.tolist(), made.tolist(), strict=True))
 
     def moments(self) -> Moments:
-        """When each named person labelled which image, in any set."""
+        """When each named person labelled which image, in any set; decisions are left out."""
         people, images, made, by_hand, accepted = self._db.columns(
             "SELECT annotator, image, made_at, author = 'human', confidence < 1 FROM annotation"
-            " WHERE annotator IS NOT NULL",
-            (),
+            " WHERE annotator IS NOT NULL AND role IS NOT ?",
+            (Role.DECISION.value,),
             5,
         )
         return Moments(people, images, made, by_hand.astype(np.bool_), accepted.astype(np.bool_))

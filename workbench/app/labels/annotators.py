@@ -34,6 +34,10 @@ from workbench.storage.project import Project
 
 HEAD = ("annotator", "labels", "images", "images_an_hour", "last_label")
 AGREEMENT_HEAD = ("between", "images", "equal", "kappa", "low", "high")
+NO_KAPPA = mark("Kappa is undefined where all labels are equal.")
+FLAT_KAPPA = mark(
+    "Where one of two people used only one label, kappa is 0 and its interval has no width."
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class AnnotatorRow:
     """What one person labelled.
 
     Numbers of labels (cleared and replaced ones too) and of images, images in an hour of work (NaN
-    if unknown, as for imported labels and those accepted together), and the time of the last label
-    in seconds since the epoch.
+    if unknown, as for imported labels and those given or accepted together), and the time of the
+    last label in seconds since the epoch. Decisions on disagreements are no labels of anybody.
     """
 
     name: str
@@ -101,6 +105,11 @@ class SetAgreement:
         """Whether a row has no kappa, because all labels are equal."""
         return any(isnan(row.found.kappa) for row in self.rows)
 
+    def notes(self) -> list[str]:
+        """What is to be known about figures of the rows, as marked texts."""
+        flat = any(row.found.flat for row in self.rows)
+        return [NO_KAPPA] * self.undefined + [FLAT_KAPPA] * flat
+
 
 def annotator_table(session: Session) -> list[AnnotatorRow]:
     """A row for each person who labelled, in alphabetical order."""
@@ -116,9 +125,6 @@ def annotator_table(session: Session) -> list[AnnotatorRow]:
         distinct = len(np.unique(images))
         rows.append(AnnotatorRow(name, len(made), distinct, hourly, int(made.max()) / 1e6))
     return rows
-
-
-NO_KAPPA = mark("Kappa is undefined where all labels are equal.")
 
 
 def not_rated(name: str) -> KnownError:

@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.labels.annotators import (
-    NO_KAPPA,
     AgreementRow,
     SetAgreement,
     agreement,
@@ -164,7 +163,7 @@ class AnnotatorsDialog(Dialog):
                 Column(
                     tr("Images an hour"),
                     "figure",
-                    tr("Without pauses of more than five minutes, and labels accepted together"),
+                    tr("Without pauses of more than five minutes, and images labelled together"),
                 ),
                 Column(tr("Last label"), "figure"),
             )
@@ -247,7 +246,7 @@ class AnnotatorsDialog(Dialog):
         self._found = found
         self.kappas.set_rows([_cells(row) for row in found.rows])
         self.kappas.setVisible(bool(found.rows))
-        hint = tr(NO_KAPPA) if found.undefined else ""
+        hint = " ".join(tr(note) for note in found.notes())
         if not rated:
             hint = tr(not_rated(label_set).message)
         elif not self._rows:
@@ -321,7 +320,7 @@ def _cells(row: AgreementRow) -> tuple[str, int, float, Figure, Figure]:
         who = plural(len(row.people), "{n:,} person, Fleiss", "all {n:,} people, Fleiss")
     interval = figure(found.low)
     if not isnan(found.low):
-        low, high = (round(bound, 2) + 0.0 for bound in (found.low, found.high))  # no −0.00
-        text = tr("{low} to {high}").format(low=figure(low).text, high=figure(high).text)
+        low, high = figure(found.low).text, figure(found.high).text
+        text = tr("{low} to {high}").format(low=low, high=high)
         interval = Figure(found.low, text)
     return who, found.count, found.share, figure(found.kappa), interval

@@ -65,7 +65,7 @@ def figure(
     The text is empty for None and nan."""
     if value is None or math.isnan(value):
         return Figure(-math.inf, "")
-    text = f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    text = f"{value:{'+' if signed else ''}z.{digits}f}".replace("-", "−")  # z: no −0.00
     return Figure(value, text if math.isnan(half) else f"{text} ± {half:.{digits}f}")
 
 
