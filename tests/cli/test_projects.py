@@ -90,7 +90,7 @@ def test_the_state_before_a_restore_can_be_restored(birds: Path, capsys) -> None
     assert run(["restore", "Birds", "--list", "--json"]) == 0
     (point,) = json.loads(capsys.readouterr().out.splitlines()[-1])["restore_points"]
     assert run(["redo", "Birds"]) == 0
-    assert run(["restore", "Birds", point["name"], "--json"]) == 0
+    assert run(["restore", "Birds", f"{point['name']}.sqlite", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["restored"] == point
     assert result["before"]["labels"] == 1
@@ -112,3 +112,9 @@ def test_a_damaged_project_without_points_is_reported_with_its_reason(birds: Pat
     assert "no restore points" in printed
     assert run(["restore", "Birds"]) == 1
     assert "has no restore points" in capsys.readouterr().err
+    place = birds / "restore-points"
+    place.mkdir(exist_ok=True)
+    (place / "20260101-120000-daily.sqlite").write_bytes(b"no database" * 99)
+    for words in (["runs", "Birds"], ["restore", "Birds"], ["restore", "Birds", "--list"]):
+        run(words)
+        assert "1 restore point is damaged" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from workbench.storage.restore_points import (
     MOST,
     CopyStopped,
     check_readable,
+    count_damaged,
     list_points,
     make_point,
     restore,
@@ -137,6 +138,16 @@ def test_a_damaged_point_is_not_listed_and_not_restored(project):
     again = Project.open(project.folder)
     assert state(again) == before
     again.close()
+
+
+def test_damaged_points_are_counted(project):
+    fill(project, 3)
+    made = make_point(project.folder, PointKind.DAILY)
+    assert count_damaged(project.folder) == 0
+    made.file.with_name("20250131-000000-daily.sqlite").write_bytes(b"no database" * 99)
+    made.file.with_name("20251301-000000-daily.sqlite").write_bytes(b"")  # no point at all
+    assert count_damaged(project.folder) == 1
+    assert list_points(project.folder) == [made]
 
 
 MAKE = """

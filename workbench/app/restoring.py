@@ -13,7 +13,7 @@ from workbench.app.jobs import Steps, Task
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
 from workbench.domain.projects import DATABASE_FILE, PointKind, RestorePoint
-from workbench.domain.text import Message
+from workbench.domain.text import Message, counted
 from workbench.storage import restore_points
 
 ROOM = 3  # a daily point is made if there is room for so many copies
@@ -21,6 +21,15 @@ BEAT = 0.05  # seconds between two looks at whether the job is stopped
 LISTED = 3  # restore points named in an error
 
 list_points = restore_points.list_points
+count_damaged = restore_points.count_damaged
+
+
+def damaged_note(folder: Path) -> Message | None:
+    """How many restore points of the project in `folder` are damaged; None for none."""
+    count = count_damaged(folder)
+    if not count:
+        return None
+    return counted(count, "{n:,} restore point is damaged.", "{n:,} restore points are damaged.")
 
 
 def readable_points(folder: Path) -> list[RestorePoint]:
@@ -35,14 +44,15 @@ def newest_points(folder: Path) -> list[RestorePoint]:
 
 
 def find_point(folder: Path, given: str = "") -> RestorePoint:
-    """The restore point with this name or unique beginning of a name; "" is the newest.
+    """The restore point with this name, file name or unique beginning of a name; "" is the newest.
 
     Raises KnownError if there is none, or their folder cannot be read.
     """
     points = readable_points(folder)
     if not points:
-        raise KnownError("{folder} has no restore points.", folder=folder)
-    found = [point for point in points if point.name == given] or [
+        remedy = damaged_note(folder) or ""
+        raise KnownError("{folder} has no restore points.", remedy, folder=folder)
+    found = [point for point in points if given in (point.name, point.file.name)] or [
         point for point in points if point.name.startswith(given)
     ]
     if not found or (given and len(found) > 1):

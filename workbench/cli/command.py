@@ -30,6 +30,7 @@ from workbench.app.project_folders import project_folder
 from workbench.app.restoring import (
     daily_point_is_due,
     daily_task,
+    damaged_note,
     newest_points,
     shown_time,
 )
@@ -348,7 +349,10 @@ def _report_damage(error: DamagedProject, as_json: bool) -> int:
     for point in points:
         out.warn(f"  workbench restore {folder} {point.name}  # {described(point)}")
     known = [point.name for point in points]
-    if not points:
+    note = damaged_note(error.folder)
+    if note is not None:
+        out.warn(f"  {note}")
+    elif not points:
         out.warn("  There are no restore points of it.")
     out.finish({"error": error.sentence, "remedy": error.remedy, "restore_points": known})
     return 1

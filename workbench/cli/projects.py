@@ -11,7 +11,7 @@ import click
 
 from workbench.app.images.importing import import_task
 from workbench.app.project_folders import project_folder
-from workbench.app.restoring import find_point, readable_points, restore_task
+from workbench.app.restoring import damaged_note, find_point, readable_points, restore_task
 from workbench.app.session import Session
 from workbench.cli.command import (
     Output,
@@ -120,6 +120,8 @@ def restore_command(out: Output, project: Path, point: str, listed: bool) -> Res
         points = readable_points(folder)
         rows = [(p.name, p.kind.reason, p.images, p.labels, p.size) for p in points]
         out.table(("name", "made", "images", "labels", "bytes"), rows)
+        if (note := damaged_note(folder)) is not None:
+            out.warn(str(note))
         return {"restore_points": [_point_values(each) for each in points]}
     ensure_application()
     found = find_point(folder, point)

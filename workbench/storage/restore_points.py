@@ -101,6 +101,16 @@ def check_readable(folder: Path) -> None:
         ) from error
 
 
+def count_damaged(folder: Path) -> int:
+    """How many files of the project in `folder` have a restore point's name, but cannot be read."""
+    names = [(one, _NAME.fullmatch(one.name)) for one in (folder / RESTORE_FOLDER).glob("*.sqlite")]
+    stamps = [(one, name[1]) for one, name in names if name]
+    return sum(
+        one.is_file() and _time_of(stamp) is not None and _read(one, PointKind.DAILY, stamp) is None
+        for one, stamp in stamps
+    )
+
+
 def has_points(folder: Path) -> bool:
     """Whether the folder has one of restore points, whole or not: it is a project's."""
     return os.path.isdir(folder / RESTORE_FOLDER)

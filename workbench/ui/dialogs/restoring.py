@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Failed, JobRunner
-from workbench.app.restoring import list_points, restore_task, shown_time
+from workbench.app.restoring import damaged_note, list_points, restore_task, shown_time
 from workbench.domain.projects import RestorePoint
 from workbench.domain.text import tr
 from workbench.ui.look.markup import PlainLabel
@@ -64,8 +64,10 @@ class RestoreDialog(Dialog):
         self.list.setFocus()
 
     def _choice(self) -> str:
+        damaged = damaged_note(self._folder)
         if not self.points:
-            return tr("There are no restore points of this project.")
+            none = tr("There are no restore points of this project.")
+            return tr(damaged) if damaged is not None else none
         if self._close_project is None:
             return tr("Choose the state to restore. The present file is set aside, not deleted.")
         return tr(
