@@ -19,6 +19,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
 from workbench.domain.labels import Author, Label, LabelSet, Subject
 from workbench.storage.project import Project
+from workbench.ui.dialogs.merging import summary_lines
 
 
 @pytest.fixture
@@ -180,12 +181,22 @@ def test_labels_of_a_set_that_is_not_exclusive_never_conflict(mine, other) -> No
     assert mine.store.labels.of_images([2], "traits") == {2: ("a", "b")}
 
 
+def test_new_label_sets_and_labels_are_named(mine, other) -> None:
+    other.labels.save_set(LabelSet("mood", (Label("calm"),)))
+    known = other.labels.get("view")
+    other.labels.save_set(known.with_labels(("top",)))
+    plan = merged(mine, other)
+    assert (plan.new_sets, plan.new_labels) == (["mood"], {"view": ["top"], "mood": ["calm"]})
+    assert {"New label set “mood”: calm.", "New labels of “view”: top."} <= {*summary_lines(plan)}
+
+
 def test_a_set_of_another_kind_is_named_and_left_out(mine, other) -> None:
     mine.store.labels.save_set(LabelSet("mood", (Label("calm"),), Subject.CROP))
     other.labels.save_set(LabelSet("mood", (Label("calm"), Label("shy"))))
     label(other, "", "calm", 1, label_set="mood")
     plan = merged(mine, other)
-    assert plan.skipped == ["mood"]
+    assert plan.skipped == {"mood": 1}
+    assert (plan.new_sets, plan.new_labels) == ([], {})
     assert mine.labels.get("mood").names == ("calm",)
 
 

@@ -137,6 +137,17 @@ def test_label_files_are_counted_and_unknown_images_named(birds: Path, capsys) -
     assert [one["path"] for one in found["skipped"]] == ["gone.png (in.csv, line 3)"]
 
 
+def test_a_new_name_like_another_one_is_reported_with_the_way_to_merge(birds, capsys) -> None:
+    assert run(["labels", "rename", "Birds", "view", "left", "RIGHT"]) == 0
+    shown = capsys.readouterr().err
+    assert "“RIGHT” of view, beside “right”" in shown
+    assert "labels rename Birds view RIGHT right --merge" in shown
+    assert run(["labels", "rename", "Birds", "view", "RIGHT", "Right"]) == 0
+    assert run(["labels", "rename", "Birds", "view", "Right", "left"]) == 0
+    assert run(["labels", "rename", "Birds", "view", "left", "Left"]) == 0
+    assert "beside “left”" not in capsys.readouterr().err
+
+
 def test_a_label_is_renamed_or_merged_into_an_existing_one(birds: Path, capsys) -> None:
     label = ("label", "Birds", "--new", "--set", "side", "--label")
     printed(capsys, *label, "left", "bird 00")

@@ -133,6 +133,9 @@ def merge_command(out: Output, project: Path, other: Path, take: str) -> Result:
             "equal": plan.equal,
             "opinions": len(plan.opinions),
             "skipped_sets": list(plan.skipped),
+            "skipped_labels": dict(plan.skipped),
+            "new_sets": list(plan.new_sets),
+            "new_labels": {name: list(labels) for name, labels in plan.new_labels.items()},
             "spellings": [one._asdict() for one in plan.spellings],
             "renamed": [one._asdict() for one in plan.renamed],
             "taken": take,
@@ -146,18 +149,31 @@ def _print_merge(out: Output, plan: MergePlan, take: str) -> None:
         out.print(f"not in this project: {image_count(plan.missing)}")
     rows = [("added", len(plan.added)), ("equal", plan.equal), ("conflicts", len(plan.conflicts))]
     out.table(("labels", ""), [*rows, ("second opinions", len(plan.opinions))])
-    for name in plan.skipped:
-        out.warn(f"skipped: label set {name}, which is of another kind in this project")
-    for old in plan.renamed:
-        out.warn(f"renamed: “{old.earlier}” of {old.label_set} is “{old.name}” here")
-    for new in plan.spellings:
-        of = f" of {new.label_set}" if new.label_set else ""
-        out.warn(f"new: “{new.new}”{of}, beside “{new.known}”")
+    _print_names(out, plan)
     taken = {MINE: "took mine", THEIRS: "took theirs", LEAVE: "left open"}[take]
     for one in plan.conflicts:
         here, there = f"{one.mine.label}{_by(one.mine.annotator)}", one.theirs.label
         who = _by(one.theirs.annotator)
         out.warn(f"{one.name}: {one.mine.label_set} mine {here}, theirs {there}{who}; {taken}")
+
+
+def _print_names(out: Output, plan: MergePlan) -> None:
+    """Print which label sets and labels are new, left out or named otherwise here."""
+    for name in plan.new_sets:
+        out.print(f"new label set: {name}")
+    for name, labels in plan.new_labels.items():
+        if labels:
+            out.print(f"new labels of {name}: {', '.join(labels)}")
+    for name, count in plan.skipped.items():
+        out.warn(
+            f"skipped: label set {name}, which is of another kind in this project; labels left out:"
+            f" {count}"
+        )
+    for old in plan.renamed:
+        out.warn(f"renamed: “{old.earlier}” of {old.label_set} is “{old.name}” here")
+    for new in plan.spellings:
+        of = f" of {new.label_set}" if new.label_set else ""
+        out.warn(f"new: “{new.new}”{of}, beside “{new.known}”")
 
 
 def _by(name: str) -> str:

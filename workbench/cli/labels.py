@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 from enum import Enum, auto
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -306,7 +307,20 @@ def rename_label_command(
         what = "merged into" if merged else "renamed to"
         of = "mouth crops" if known.subject is Subject.CROP else "images"
         out.print(f"{label_set}: “{label}” {what} “{new}”; {of}: {count}")
-        return {"set": label_set, "label": label, "new": new, "merged": merged, "labelled": count}
+        others = [name for name in known.names if name not in (label, new)]
+        like = "" if merged else LabelNames(others).like(new)
+        if like:
+            words = " ".join(map(quote, (str(project), label_set, new, like)))
+            out.warn(f"new: “{new}” of {label_set}, beside “{like}”; to merge them:")
+            out.warn(f"  workbench labels rename {words} --merge")
+        return {
+            "set": label_set,
+            "label": label,
+            "new": new,
+            "merged": merged,
+            "labelled": count,
+            "like": like,
+        }
 
 
 labels_command.add_command(rename_label_command)

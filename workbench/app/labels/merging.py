@@ -89,8 +89,10 @@ class MergePlan:
     `images` of the other project are in this one too, `missing` are not. `sets` are stored first.
     `added` become current labels, `equal` is the number of current labels that both have,
     `opinions` are labels that people gave there and that stay known besides the current ones.
-    `skipped` names label sets that are of another kind here. `spellings` are new names that differ
-    from those here in case or spaces alone; they stay apart. `renamed` labels get their name here.
+    `skipped` has label sets that are of another kind here, each with the number of its labels that
+    are left out. `new_sets` and `new_labels` (by set) are created. `spellings` are new names that
+    differ from those here in case or spaces alone; they stay apart. `renamed` labels get their name
+    here.
     """
 
     name: str
@@ -101,7 +103,9 @@ class MergePlan:
     added: list[OtherLabel] = field(default_factory=list)
     conflicts: list[LabelConflict] = field(default_factory=list)
     opinions: list[OtherLabel] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    new_sets: list[str] = field(default_factory=list)
+    new_labels: dict[str, list[str]] = field(default_factory=dict)
     spellings: list[NewSpelling] = field(default_factory=list)
     renamed: list[RenamedHere] = field(default_factory=list)
 
@@ -187,6 +191,7 @@ class _Comparison:
         self._mine: dict[tuple[str, _Place], list[Annotation]] = {}
         self._given: set[tuple[str, _Place, str]] = set()  # what gets a label ("": any) of a set
         self._said: set[_Said] = set()
+        self._left_out: dict[tuple[str, str], str] = {}  # the set here of a label that is skipped
 
     def steps(self) -> Steps[None]:
         """Compare; yields progress."""
@@ -207,6 +212,9 @@ class _Comparison:
         for at, one in enumerate(theirs):
             if at % STEP == 0:
                 yield Progress(done=at, total=len(theirs), text=Message("Comparing labels"))
+            skipped = self._left_out.get((one.label_set, one.label))
+            if skipped is not None and one.image in self._image:
+                self.plan.skipped[skipped] += 1
             if (found := self._translated(one)) is not None:
                 self._compare(found)
 
@@ -243,13 +251,20 @@ class _Comparison:
             new = dataclasses.replace(source, name=name)
             known = wanted.get(name) or self._known.get(name) or new
             if (known.subject, known.exclusive) != (source.subject, source.exclusive):
-                self.plan.skipped.append(name)
+                self.plan.skipped.setdefault(name, 0)
+                self._left_out[pair] = name
                 continue
             self._label[pair] = (name, label)
             wanted[name] = known.with_labels((label,))
-        self.plan.skipped = list(dict.fromkeys(self.plan.skipped))
         changed = (one for one in wanted.values() if one != self._known.get(one.name))
         self.plan.sets.extend(changed)
+        for one in self.plan.sets:
+            before = self._known.get(one.name)
+            if before is None:
+                self.plan.new_sets.append(one.name)
+            known_names = before.names if before is not None else ()
+            new = [label for label in one.names if label not in known_names]
+            self.plan.new_labels[one.name] = new
 
     def _label_here(self, label_set: str, known: LabelNames, written: str) -> str:
         """The label here that one of the other project means: also one that was renamed since the

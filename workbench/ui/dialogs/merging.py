@@ -243,8 +243,11 @@ def summary_lines(plan: MergePlan) -> list[str]:
                 "{n:,} labels of people will be known as second opinions.",
             )
         )
-    skipped = tr("The label set “{name}” is of another kind here and is skipped.")
-    lines += [skipped.format(name=name) for name in plan.skipped]
+    lines += [*_new_lines(plan)]
+    skipped = tr("The label set “{name}” is of another kind here and is skipped: {count}.")
+    for name, count in plan.skipped.items():
+        left_out = plural(count, "{n:,} label is left out", "{n:,} labels are left out")
+        lines.append(skipped.format(name=name, count=left_out))
     lines += [*_spelling_lines(plan), tr("Splits, runs and images are not merged.")]
     if plan.conflicts:
         lines.append(
@@ -256,6 +259,17 @@ def summary_lines(plan: MergePlan) -> list[str]:
                 " disagreement.",
             )
         )
+    return lines
+
+
+def _new_lines(plan: MergePlan) -> list[str]:
+    """A line for each label set that gets labels, or is new."""
+    lines = []
+    for name, labels in plan.new_labels.items():
+        known = tr("New labels of “{name}”: {labels}.")
+        text = tr("New label set “{name}”: {labels}.") if name in plan.new_sets else known
+        if labels or name in plan.new_sets:
+            lines.append(text.format(name=name, labels=", ".join(labels) or "–"))
     return lines
 
 
