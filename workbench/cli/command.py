@@ -277,9 +277,9 @@ def command(
     return wrap
 
 
-def check_goes_with(option: str, value: object, other: str, other_value: object) -> None:
+def check_goes_with(option: str, given: bool, other: str, other_given: bool) -> None:
     """Raise UsageError if `option` is given without the one that it is about."""
-    if value and not other_value:
+    if given and not other_given:
         raise click.UsageError(f"{option} means nothing without {other}.")
 
 

@@ -80,8 +80,8 @@ def versions_command(
     given = [name for name, value in zip(COMMANDS, values, strict=True) if value]
     if len(given) > 1:
         raise click.UsageError(f"{given[0]} and {given[1]} cannot be given together.")
-    check_goes_with("--note", note, "--create", create)
-    check_goes_with("--out", path, "--compare", compare)
+    check_goes_with("--note", bool(note), "--create", bool(create))
+    check_goes_with("--out", path is not None, "--compare", bool(compare))
     with opened(project) as session:
         if create:
             return _create(out, session, create, note)
