@@ -80,6 +80,8 @@ def test_a_damaged_project_is_restored_from_the_point_that_the_error_offers(
     command, words = offered.split("#")
     assert "(daily): 3 images, 1 label" in words
     assert run(shlex.split(command)[1:]) == 0
+    (kept,) = birds.glob("restore-points/damaged-*.sqlite")
+    assert f"the damaged database is kept as {kept}" in capsys.readouterr().out
     assert run(["labels", "export", "Birds", "again.csv"]) == 0
     assert Path("again.csv").read_text() == Path("kept.csv").read_text()
     assert not Path("lost.csv").exists()

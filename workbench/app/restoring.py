@@ -22,6 +22,7 @@ LISTED = 3  # restore points named in an error
 
 list_points = restore_points.list_points
 count_damaged = restore_points.count_damaged
+newest_set_aside = restore_points.newest_set_aside
 
 
 def damaged_note(folder: Path) -> Message | None:

@@ -11,7 +11,13 @@ import click
 
 from workbench.app.images.importing import import_task
 from workbench.app.project_folders import project_folder
-from workbench.app.restoring import damaged_note, find_point, readable_points, restore_task
+from workbench.app.restoring import (
+    damaged_note,
+    find_point,
+    newest_set_aside,
+    readable_points,
+    restore_task,
+)
 from workbench.app.session import Session
 from workbench.cli.command import (
     Output,
@@ -129,6 +135,8 @@ def restore_command(out: Output, project: Path, point: str, listed: bool) -> Res
     out.print(f"restored {folder.stem}: {described(found)}")
     if before is not None:
         out.print(f"the state before is restore point {before.name}")
+    elif (kept := newest_set_aside(folder)) is not None:
+        out.print(f"the damaged database is kept as {kept}")
     return {
         "restored": _point_values(found),
         "before": _point_values(before) if before is not None else None,

@@ -111,6 +111,12 @@ def count_damaged(folder: Path) -> int:
     )
 
 
+def newest_set_aside(folder: Path) -> Path | None:
+    """The newest damaged database that a restore has replaced and kept; None without one."""
+    kept = (folder / RESTORE_FOLDER).glob(f"{_DAMAGED}*.sqlite")
+    return max(kept, default=None, key=lambda one: one.name)
+
+
 def has_points(folder: Path) -> bool:
     """Whether the folder has one of restore points, whole or not: it is a project's."""
     return os.path.isdir(folder / RESTORE_FOLDER)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialogButtonBox,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QPushButton,
     QSpinBox,
@@ -182,6 +183,9 @@ class AnnotatorsDialog(Dialog):
         )
         self.people.give_first_room()
         self.kappas.give_first_room()
+        self.disputes.horizontalHeader().setSectionResizeMode(
+            2, QHeaderView.ResizeMode.ResizeToContents
+        )
         self.people.picked.connect(self._show_person)
         self.disputes.picked.connect(self._offer)
         for table, name in (
