@@ -87,7 +87,7 @@ def restore_open(stage: Stage) -> None:
     made = make_point(folder, PointKind.DAILY)
     made.file.rename(made.file.with_name(f"20260310-090000-{PointKind.DAILY}.sqlite"))
     reason = tr("Restore points of {name}, copies of its whole database:")
-    dialog = RestoreDialog(folder, reason.format(name=window.session.name), None, window.close)
+    dialog = RestoreDialog(folder, reason.format(name=window.session.name), window, window.close)
     stage.show(dialog)
     stage.take(front=dialog)
 

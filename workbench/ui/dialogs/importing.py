@@ -34,6 +34,7 @@ from workbench.ui.look.markup import PlainLabel, plain_text
 from workbench.ui.page import Context, boxed, column
 from workbench.ui.parts.copying import CopyDialog, text_of, three_column_list
 from workbench.ui.parts.dialog import Dialog
+from workbench.ui.parts.figure_table import ROW_PIXELS
 
 _SIZE = QSize(760, 260)
 _FRAME = 80  # pixels for the title bar and a margin
@@ -262,6 +263,7 @@ class SkippedDialog(CopyDialog):
         for source in session.images.sources():
             for file in session.images.skipped(source.id):
                 item = QTreeWidgetItem([file.path, tr(file.reason), source.path])
+                item.setSizeHint(0, QSize(0, ROW_PIXELS))
                 for at in range(3):
                     item.setToolTip(at, plain_text(item.text(at)))
                 self.list.addTopLevelItem(item)

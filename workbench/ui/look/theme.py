@@ -98,6 +98,7 @@ QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{ background
 QHeaderView::section {{
     background: {surface}; color: {muted}; border: 0; padding: 4px 8px; font-size: 11px;
 }}
+QTreeView::item {{ min-height: 22px; padding: 4px 6px; }}
 QHeaderView::up-arrow, QHeaderView::down-arrow {{ image: none; width: 0; height: 0; }}
 QLabel[role="title"] {{ font-size: 20px; font-weight: 600; }}
 QLabel[role="heading"] {{ font-weight: 600; }}
