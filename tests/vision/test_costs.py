@@ -18,11 +18,13 @@ from tests.vision.test_colours import with_png_chunk
 from tests.vision.test_orientations import tiff
 from workbench.vision import reading
 from workbench.vision.headers import Unreadable, parse_header
+from workbench.vision.netpbm import read_netpbm
 from workbench.vision.reading import examine, read_header, read_rgb
 
 MEASURED = """
 import resource, sys
 from pathlib import Path
+from workbench.vision.netpbm import read_netpbm
 from workbench.vision.reading import examine, read_rgb
 from workbench.domain.errors import KnownError
 from workbench.vision.headers import Unreadable
@@ -268,3 +270,20 @@ def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch, large, fr
     Image.fromarray(scene()).save(tmp_path / "x.png")
     assert_scene(read_rgb(tmp_path / "x.png"))
     assert found == [free]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
+def test_comments_of_a_netpbm_file_take_little_memory(tmp_path):
+    data = b"P3\n" + b"#\n" * 400_000 + b"2 2 255\n" + b"#\n" * 400_000 + b"1 " * 12
+    (tmp_path / "x.ppm").write_bytes(data)
+    assert within(60, tmp_path / "x.ppm") == "2 2 3"
+
+
+@pytest.mark.parametrize("kind", [b"P1\n%b1 1 %b1", b"P2\n%b1 1 255 %b1", b"P5\n%b1 1 255 %b1"])
+def test_comments_of_a_netpbm_file_are_limited(kind):
+    many = b"#\n" * 2_000_000
+    with pytest.raises(ValueError, match="no number"):
+        read_netpbm(kind % (many, b""))
+    if not kind.startswith(b"P5"):
+        with pytest.raises(ValueError, match="missing"):
+            read_netpbm(kind % (b"", many))

@@ -42,14 +42,17 @@ class NetpbmHeader:
         return values * (2 if self.greatest > 255 else 1)
 
 
-_NETPBM_VALUE = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})")
+# Possessive, since a way back for each of many comments takes gigabytes.
+_NETPBM_VALUE = re.compile(rb"(?:\s++|#[^\r\n]*+[\r\n])++(\d{1,9})")
+MOST_COMMENTS = 1 << 20  # bytes of comments and spaces before the pixels, and among them
+MOST_OF_VALUE = 64  # bytes of text for a value, with its share of the spaces and comments
 
 
 def read_netpbm_header(data: bytes) -> NetpbmHeader:
     """Read the header of a PBM, PGM or PPM file. Raises ValueError if it is damaged."""
     kind, at, values = data[1] - ord("0"), 2, list[int]()
     for _ in range(2 if kind in (1, 4) else 3):
-        found = _NETPBM_VALUE.match(data, at)
+        found = _NETPBM_VALUE.match(data, at, MOST_COMMENTS)
         if found is None:
             raise ValueError("no number")
         values.append(int(found[1]))
@@ -72,7 +75,7 @@ def read_netpbm(data: bytes) -> NDArray[np.uint8]:
     header = read_netpbm_header(data)
     shape = (header.height, header.width, header.channels)
     if header.kind == 1:
-        pixels = _digits(data[header.start - 1 :], header)
+        pixels = _digits(data[header.start - 1 : _text_end(header)], header)
     elif header.kind < 4:
         pixels = _numbers(data, header)
     elif header.kind == 4:
@@ -102,6 +105,12 @@ def _scaled(values: NDArray[Any], header: NetpbmHeader) -> NDArray[np.uint8]:
     return np.asarray(table[np.minimum(values, header.greatest)])
 
 
+def _text_end(header: NetpbmHeader) -> int:
+    """Offset up to which the values of a file in text are looked for."""
+    values = header.width * header.height * header.channels
+    return header.start + MOST_OF_VALUE * values + MOST_COMMENTS
+
+
 def _digits(text: bytes, header: NetpbmHeader) -> NDArray[np.uint8]:
     """Pixels of a PBM in text, whose digits need no space between them."""
     text = _COMMENT.sub(b" ", text) if b"#" in text else text
@@ -118,6 +127,7 @@ def _numbers(data: bytes, header: NetpbmHeader) -> NDArray[np.uint8]:
     pixels = np.empty(header.width * header.height * header.channels, np.uint8)
     ends = _LINE_END if data.find(b"#", header.start) >= 0 else _SPACES
     at, done = header.start - 1, 0
+    data = data[: _text_end(header)]
     while done < len(pixels) and at < len(data):
         end = ends.search(data, at + BLOCK)
         text = data[at : end.start() if end is not None else len(data)]
@@ -139,5 +149,7 @@ def _numbers(data: bytes, header: NetpbmHeader) -> NDArray[np.uint8]:
 BLOCK = 1 << 22  # bytes of text that are read at once
 _SPACES = re.compile(rb"\s")
 _LINE_END = re.compile(rb"[\r\n]")  # of a comment
-_COMMENT = re.compile(rb"#[^\r\n]*")
+_COMMENT = re.compile(
+    rb"(?:#[^\r\n]*+\s*+)++"
+)  # with those that follow it: each match takes memory
 _SPACE = b" \t\n\v\f\r"
