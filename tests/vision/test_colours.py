@@ -127,6 +127,16 @@ def test_a_profile_of_another_kind_of_colours_is_ignored(tmp_path):
     assert np.abs(quarters(read_rgb(tmp_path / "x.png")) - COLOURS).max() == 0
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_profile_of_grey_is_ignored_where_the_image_has_colours(tmp_path, kind):
+    (tmp_path / "x").write_bytes(encoded(kind, grey_profile(1.0)))
+    assert np.abs(quarters(read_rgb(tmp_path / "x")) - COLOURS).max() < 8
+    Image.fromarray(scene()).save(tmp_path / "y.png", icc_profile=grey_profile(1.0))
+    part = Rect(4, 4, 28, 20)
+    known = np.abs(read_rgb(tmp_path / "y.png", rect=part).mean((0, 1)) - COLOURS[0])
+    assert known.max() < 8
+
+
 def test_a_profile_in_pieces_is_joined_in_their_order(tmp_path):
     icc = swapped_profile()
     plain = encoded("JPEG", b"")

@@ -205,7 +205,7 @@ class Clusterings:
 
 
 THUMBNAILS_FILE = "thumbnails.sqlite"
-THUMBNAILS_VERSION = 2  # raise when the pixels of images are decoded differently
+THUMBNAILS_VERSION = 3  # raise when the pixels of images are decoded differently
 _TABLE = "CREATE TABLE IF NOT EXISTS thumbnail (hash TEXT PRIMARY KEY, jpeg BLOB NOT NULL)"
 
 

@@ -146,13 +146,14 @@ def _decode(
     scale = min(1.0, longest / max(cut.width, cut.height)) if longest else 1.0
     with _turn(header.memory):
         pixels = upright(_stored_pixels(data, header, scale, strict), header.orientation)
+    icc = _own_profile(header.icc, pixels)
     if rect is not None:
         pixels = _cut(pixels, cut, pixels.shape[1] / header.width)
     size = max(1, round(cut.width * scale)), max(1, round(cut.height * scale))
     if pixels.shape[1::-1] != size:
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         pixels = np.asarray(small, dtype=np.uint8)
-    return _in_srgb(pixels, header.icc)
+    return _in_srgb(pixels, icc)
 
 
 def read_grey(path: Path) -> Grey:
@@ -308,6 +309,15 @@ def _scaled(values: NDArray[np.generic], white: float) -> Pixels:
 
 
 _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}  # ICC's names of Pillow's modes
+
+
+def _own_profile(icc: bytes, pixels: Pixels) -> bytes:
+    """The profile of a whole image; b"" if it is one of grey and the image has colours."""
+    if icc[16:20] != b"GRAY":
+        return icc
+    rows = max(1, BAND // pixels.shape[1])
+    bands = (pixels[top : top + rows] for top in range(0, len(pixels), rows))
+    return icc if all(bool((band == band[:, :, :1]).all()) for band in bands) else b""
 
 
 def _in_srgb(pixels: Pixels, icc: bytes) -> Pixels:
