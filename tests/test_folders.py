@@ -61,6 +61,8 @@ FOREIGN = (
         "Birds Previews.lrdata",
         "Recycle Bin",
     ),
+    *("@SynoDrive", "@S2S", "@docker", "@cloudsync", "@__thumb", "@GMT-2026.01.31-12.00.00"),
+    *("$Extend", "DfsrPrivate", "Config.Msi", "_vti_cnf", "PaxHeader", "PaxHeaders.0", "#Trash"),
     *("System Volume Information", "#snapshot", "@tmp", "RECYCLER", "Temporary Items"),
 )
 
@@ -76,6 +78,20 @@ def test_folders_that_systems_make_are_passed_over(session, tmp_path):
     result = imported(session, root, category="folder")
     assert (result.added, result.skipped) == (4, [])
     assert session.store.labels.get("category").names == ("owl",)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_originals_of_a_photo_library_are_imported_without_its_previews(
+    session, tmp_path, inside
+):
+    for library in ("A.photoslibrary", "B.aplibrary", "C.photolibrary"):
+        draw(tmp_path / "in" / library / "originals" / "0" / f"{library}.jpg")
+        draw(tmp_path / "in" / library / "Masters" / "resources" / f"{library}2.jpg")
+        for previews in ("resources/derivatives/masters/0", "Thumbnails/2026", "Previews"):
+            draw(tmp_path / "in" / library / previews / f"{previews[:3]}{library}.jpg")
+    draw(tmp_path / "in" / "Thumbnails" / "mine.jpg")
+    places = tmp_path.glob("in/*") if inside else [tmp_path / "in"]
+    assert imported(session, *places).added == 7
 
 
 def test_a_folder_that_is_named_is_read_whatever_its_name(session, tmp_path):

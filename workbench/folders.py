@@ -27,12 +27,21 @@ SYSTEM_FOLDERS = frozenset(
         *("@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
         *("@appstore", "@database", "@download", "@sharebin", "@synoeastream", "@synoresource"),
         *("$recycle.bin", "recycler", "recycled", "recycle bin", "system volume information"),
+        *("$extend", "config.msi", "dfsrprivate", "#trash", "_vti_cnf", "paxheader", "paxheaders"),
+        *("@docker", "@cloudsync", "@synodrive", "@s2s", "@__thumb"),
         *("$windows.~bt", "$windows.~ws", "$winreagent", "$sysreset", "$getcurrent", "_gsdata_"),
         *("lost+found", "__macosx", "network trash folder", "temporary items"),
         *("thevolumesettingsfolder", "~snapshot", "__pycache__"),
     )
 )
-SYSTEM_NAMES = re.compile(r"found\.\d{3}|.*\.lrdata", re.S)  # numbered, or named after a catalogue
+# Numbered, of a snapshot's time, or named after a catalogue of previews.
+SYSTEM_NAMES = re.compile(r"found\.\d{3}|@gmt-[\d.-]+|paxheaders\.\d+|.*\.lrdata", re.S)
+# Smaller copies of the photographs in a library of Photos, iPhoto or Aperture.
+PREVIEWS = re.compile(
+    r".*\.(?:photoslibrary|(?:migrated)?(?:ap|photo)library)"
+    r"/(?:thumbnails|previews|resources/(?:derivatives|proxies|modelresources|caches))",
+    re.S,
+)
 NOT_UTF8 = Message("its name is not valid UTF-8")
 
 
@@ -114,7 +123,7 @@ def _read_folder(
         relative = f"{folder}/{entry.name}" if folder else entry.name
         mode, reason = _mode(entry)
         if not reason and stat.S_ISDIR(mode):
-            if not _is_passed_over(entry.name):
+            if not _is_passed_over(f"{found.root.name}/{relative}"):
                 below.append(relative)
         elif reason:
             found.skipped.append(SkippedFile(printable(relative), reason))
@@ -142,9 +151,10 @@ def _mode(entry: os.DirEntry[str]) -> tuple[int, str]:
     return mode, kind_of(mode)
 
 
-def _is_passed_over(name: str) -> bool:
+def _is_passed_over(path: str) -> bool:
     """Whether a folder contains no images of the user: that of a system, or a project."""
-    folded = name.casefold()
-    if folded in SYSTEM_FOLDERS or SYSTEM_NAMES.fullmatch(folded):
+    folded = path.casefold()
+    name = folded.rpartition("/")[2]
+    if name in SYSTEM_FOLDERS or SYSTEM_NAMES.fullmatch(name) or PREVIEWS.fullmatch(folded):
         return True
-    return name.endswith(SUFFIX)
+    return path.endswith(SUFFIX)

@@ -36,3 +36,13 @@ def test_formats_that_are_read_are_named_in_a_sentence():
 )
 def test_names_are_joined_for_a_sentence(words, sentence):
     assert enumerated(words, "or") == sentence
+
+
+UNREAD = ("jls", "wbmp", "im", "msp", "bpg", "flif", "heics", "avifs", "mp4", "mov", "svs")
+
+
+@pytest.mark.parametrize("ending", UNREAD)
+def test_images_and_videos_that_are_not_read_are_known(ending):
+    format = IMAGE_FORMATS.of(f"x.{ending}")
+    assert format is not None
+    assert not format.read

@@ -88,11 +88,22 @@ _UNREAD_IMAGES = {
     "DICOM": (".dcm",),
     "FITS": (".fits", ".fit"),
     "MNG": (".mng", ".jng"),
+    "JPEG-LS": (".jls",),
+    "Wireless bitmap": (".wbmp",),
+    "IM and MSP": (".im", ".msp"),
+    "BPG": (".bpg",),
+    "FLIF": (".flif",),
+    "Image sequence": (".heics", ".heifs", ".avifs"),
+    "Video": (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mts", ".wmv", ".3gp"),
+    "Microscope slide": (".svs", ".ndpi", ".scn", ".mrxs", ".czi", ".lif", ".nd2", ".vsi"),
+    "Panorama": (".insp", ".insv"),
+    "Kodak PCD": (".pcd",),
+    "DjVu": (".djvu", ".djv"),
     # Raw photographs look like TIFF but contain only a preview.
     "Camera raw": (
         *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2"),
         *(".rwl", ".raf", ".pef", ".srw", ".x3f", ".3fr", ".erf", ".kdc", ".dcr", ".mrw", ".iiq"),
-        *(".mos", ".raw"),
+        *(".mos", ".raw", ".fff", ".mef", ".cap", ".gpr"),
     ),
 }
 
