@@ -21,6 +21,8 @@ def images(session, tmp_path):
     for i in range(12):
         Image.new("RGB", (600, 300), (20 * i, 100, 50)).save(root / f"{i:02}.png")
     run_here(import_task(session, [root]))
+    with contextlib.closing(sqlite3.connect(session.store.folder / THUMBNAILS_FILE)) as db, db:
+        assert db.execute("DELETE FROM thumbnail").rowcount == 12  # of the import
     return session.store.images.ids().tolist()
 
 
@@ -136,10 +138,12 @@ def test_the_last_one_is_kept_however_large(session, images, loader, qtbot, monk
     assert kept(loader, images) == images[1:2]
 
 
-def test_a_jpeg_has_its_thumbnail_once_it_is_imported(session, tmp_path, loader, qtbot):
-    Image.new("RGB", (600, 300), (20, 100, 50)).save(tmp_path / "x.jpg")
-    run_here(import_task(session, [tmp_path / "x.jpg"]))
-    (tmp_path / "x.jpg").unlink()
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_an_image_has_its_thumbnail_once_it_is_imported(session, tmp_path, loader, qtbot, kind):
+    file = tmp_path / f"x.{kind}"
+    Image.new("RGB", (600, 300), (20, 100, 50)).save(file)
+    run_here(import_task(session, [file]))
+    file.unlink()
     (image,) = session.store.images.ids().tolist()
     load(loader, qtbot, [image])
     assert loader.get(image).shape == (128, 256, 3)

@@ -24,10 +24,12 @@ from workbench.vision.reading import examine, read_header, read_rgb
 MEASURED = """
 import resource, sys
 from pathlib import Path
+import cv2
 from workbench.vision.netpbm import read_netpbm
 from workbench.vision.reading import examine, read_rgb
 from workbench.domain.errors import KnownError
 from workbench.vision.headers import Unreadable
+cv2.setNumThreads(1)  # each of its threads reserves 75 MB of addresses, which the limit counts
 sizes = Path("/proc/self/statm").read_text().split()
 limit = int(sizes[0]) * resource.getpagesize() + int(sys.argv[2]) * 1_000_000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -218,3 +218,44 @@ def test_a_few_bytes_too_many_are_no_damage(tmp_path):
         assert examine(tmp_path / "x.jpg").width == 320
     (tmp_path / "x.jpg").write_bytes(whole + b"a trailer of a phone" * 99)
     assert examine(tmp_path / "x.jpg").width == 320
+
+
+@pytest.mark.parametrize("options", KINDS)
+def test_a_jpeg_with_the_half_of_another_is_damaged(tmp_path, options):
+    whole = photograph(**options)
+    (tmp_path / "x.jpg").write_bytes(whole[: len(whole) // 2] + photograph(quality=20))
+    with pytest.raises(Unreadable, match="its JPEG data is damaged"):
+        examine(tmp_path / "x.jpg")
+
+
+def test_a_jpeg_with_a_lost_part_between_restart_markers_is_damaged(tmp_path):
+    whole = photograph(restart_marker_blocks=8)
+    for lost, found in ((2000, b""), (400, b""), (2000, bytes(2000))):
+        half = len(whole) // 2
+        (tmp_path / "x.jpg").write_bytes(whole[:half] + found + whole[half + lost :])
+        with pytest.raises(Unreadable, match="its JPEG data is damaged"):
+            examine(tmp_path / "x.jpg")
+
+
+def test_a_jpeg_padded_before_its_end_is_no_damage(tmp_path):
+    whole = photograph()
+    (tmp_path / "x.jpg").write_bytes(whole[:-2] + bytes(1000) + whole[-2:])
+    assert examine(tmp_path / "x.jpg").thumbnail
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_image_that_cannot_be_decoded_is_damaged(tmp_path, kind):
+    noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind)
+    whole = file.getvalue()
+    half = len(whole) // 2
+    forged = whole[:half] + bytes(len(whole) - half)
+    if kind == "WEBP":  # one chunk, half as long
+        sizes = struct.pack("<I", half - 8), struct.pack("<I", half - 20)
+        forged = b"RIFF" + sizes[0] + whole[8:16] + sizes[1] + whole[20:half]
+    (tmp_path / "x").write_bytes(whole)
+    assert examine(tmp_path / "x").thumbnail
+    (tmp_path / "x").write_bytes(forged)
+    with pytest.raises(Unreadable):
+        examine(tmp_path / "x")

@@ -446,36 +446,48 @@ def examine(path: Path) -> FileFacts:
 
 def _examine(data: bytes, mtime: float) -> FileFacts:
     header = parse_header(data)
-    thumbnail = _checked_thumbnail(data, header) if header.format == "jpeg" else b""
+    thumbnail = _checked_thumbnail(data, header)
     digest = blake3(data).hexdigest()
     return FileFacts(digest, header.width, header.height, len(data), mtime, thumbnail)
 
 
-_FEW_EXTRA = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes")
+_EXTRA = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x(..)")
+MOST_EXTRA = 8  # bytes before a restart marker; more are a part of the image that is lost
+MOST_PADDING = 64  # bytes of any value before the end of an image; more are no image data if equal
 
 
 def _checked_thumbnail(data: bytes, header: Header) -> bytes:
-    """Thumbnail of a JPEG. Raises Unreadable if its data is damaged, as far as libjpeg warns."""
+    """Thumbnail of an image. Raises Unreadable if it cannot be decoded, or if its data is damaged
+    as far as libjpeg warns."""
+    strict = header.format == "jpeg"
     try:
-        return encode_thumbnail(_decode(data, header, LONGEST, None, strict=True))
-    except ValueError as error:
-        if _is_damage(str(error), len(data)):
-            raise Unreadable(
-                Message("its {format} data is damaged", format=NAMES[header.format])
-            ) from error
-    except Exception as error:
+        return encode_thumbnail(_decode(data, header, LONGEST, None, strict))
+    except Exception as error:  # decoders of damaged data raise almost anything
+        if strict and isinstance(error, ValueError) and not _is_damage(str(error), data):
+            with contextlib.suppress(Exception):
+                return encode_thumbnail(_decode(data, header, LONGEST, None))
         raise Unreadable(
             Message("its {format} data is damaged", format=NAMES[header.format])
         ) from error
-    return b""
 
 
-def _is_damage(warning: str, size: int) -> bool:
+def _is_damage(warning: str, data: bytes) -> bool:
     """Whether a warning of libjpeg means that pixels are wrong.
 
     Some cameras and programs write a few bytes too many, or unusual values.
     """
-    extra = _FEW_EXTRA.match(warning)
-    if extra is not None:
-        return int(extra[1]) > size / 10
-    return warning.startswith(("Corrupt JPEG data", "Premature end"))
+    extra = _EXTRA.match(warning)
+    if extra is None:
+        return warning.startswith(("Corrupt JPEG data", "Premature end", "Invalid JPEG file"))
+    count, marker = int(extra[1]), extra[2].lower()
+    if marker != "d9":
+        return count > MOST_EXTRA
+    if count > len(data) / 10:
+        return True
+    return count > MOST_PADDING and not _is_padded(data, count)
+
+
+def _is_padded(data: bytes, count: int) -> bool:
+    """Whether `count` equal bytes come before an end of image in a JPEG."""
+    ends = (end.start() for end in re.finditer(b"\xff\xd9", data))
+    return any(end > count and len(set(data[end - count : end])) == 1 for end in ends)
