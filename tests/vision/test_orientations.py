@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -134,3 +135,66 @@ def test_the_orientation_of_a_jpeg_2000_is_applied(tmp_path):
     at = data.index(b"jp2c") - 4
     (tmp_path / "x.jp2").write_bytes(data[:at] + box + data[at:])
     assert_scene(read_rgb(tmp_path / "x.jp2"), UPRIGHT[6])
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
+
+
+def plain(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(scene()).save(file, kind, **OPTIONS.get(kind, {}))
+    return file.getvalue()
+
+
+def with_app1(data: bytes, *bodies: bytes) -> bytes:
+    parts = [b"\xff\xe1" + struct.pack(">H", 2 + len(body)) + body for body in bodies]
+    return data[:2] + b"".join(parts) + data[2:]
+
+
+def test_the_first_of_two_exif_blocks_counts(tmp_path):
+    blocks = [b"Exif\0\0" + exif(order, 3, value) for order, value in (("<", 6), (">", 3))]
+    (tmp_path / "x.jpg").write_bytes(with_app1(plain("JPEG"), *blocks))
+    assert_scene(read_rgb(tmp_path / "x.jpg"), UPRIGHT[6])
+
+
+def with_xmp(kind: str, value: int) -> bytes:
+    if kind == "JPEG":
+        return with_app1(plain(kind), b"http://ns.adobe.com/xap/1.0/\0" + XMP % value)
+    if kind == "PNG":
+        chunk = b"XML:com.adobe.xmp\0\0\0\0\0" + XMP % value
+        return with_png_chunk(plain(kind), b"iTXt", chunk)
+    file = io.BytesIO()
+    Image.fromarray(scene()).save(file, kind, xmp=XMP % value, **OPTIONS[kind])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("value", UPRIGHT)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_in_xmp_is_applied_where_exif_has_none(tmp_path, kind, value):
+    (tmp_path / "x").write_bytes(with_xmp(kind, value))
+    assert_scene(read_rgb(tmp_path / "x"), UPRIGHT[value])
+
+
+def test_an_orientation_in_exif_precedes_that_in_xmp(tmp_path):
+    for value, order in ((1, (0, 1, 2, 3)), (3, UPRIGHT[3])):
+        block = b"Exif\0\0" + exif(">", 3, value)
+        (tmp_path / "x.jpg").write_bytes(with_app1(with_xmp("JPEG", 6), block))
+        assert_scene(read_rgb(tmp_path / "x.jpg"), order)
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"iTXt packed"])
+def test_an_orientation_in_a_raw_profile_of_a_png_is_applied(tmp_path, kind):
+    block = (b"Exif\0\0" + exif("<", 3, 6)).hex().encode()
+    text = b"\nexif\n%8d\n" % (len(block) // 2) + block[:36] + b"\n" + block[36:] + b"\n"
+    body = {b"tEXt": text, b"zTXt": b"\0" + zlib.compress(text), b"iTXt": b"\0\0\0\0" + text}
+    body[b"iTXt packed"] = b"\1\0en\0\0" + zlib.compress(text)
+    chunk = b"Raw profile type exif\0" + body[kind]
+    (tmp_path / "x.png").write_bytes(with_png_chunk(plain("PNG"), kind[:4], chunk))
+    assert_scene(read_rgb(tmp_path / "x.png"), UPRIGHT[6])
+
+
+@pytest.mark.parametrize("text", [b"\nexif\n 2\nzz", b"exif", zlib.compress(bytes(5 << 20))])
+def test_a_raw_profile_that_is_damaged_or_huge_is_ignored(tmp_path, text):
+    chunk = b"Raw profile type exif\0\0" + text
+    (tmp_path / "x.png").write_bytes(with_png_chunk(plain("PNG"), b"zTXt", chunk))
+    assert_scene(read_rgb(tmp_path / "x.png"))

@@ -18,7 +18,16 @@ from workbench.domain.geometry import Rect
 from workbench.domain.text import Message, mark
 from workbench.vision.netpbm import read_netpbm_header
 from workbench.vision.tga import tga_is_complete
-from workbench.vision.tiff import Directory, capture_text, tiff_orientation
+from workbench.vision.tiff import (
+    Directory,
+    add_png_text,
+    capture_text,
+    jpeg_metadata,
+    png_metadata,
+    tiff_orientation,
+    unpacked,
+    xmp_orientation,
+)
 
 ICC_LIMIT = 4 << 20  # bytes of a colour profile; larger ones are ignored
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -85,14 +94,18 @@ class Header:
 
 
 def _displayed(
-    size: tuple[int, int], kind: str, exif: bytes, icc: bytes = b"", pixel_bytes: float = 4
+    size: tuple[int, int],
+    kind: str,
+    exif: bytes,
+    icc: bytes = b"",
+    pixel_bytes: float = 4,
+    xmp: bytes = b"",
 ) -> Header:
-    """The header of an image with an EXIF block (b"": none)."""
+    """The header of an image with an EXIF block and an XMP packet (b"": none)."""
     exif = exif.removeprefix(b"Exif\0\0")
-    orientation = tiff_orientation(exif)
+    orientation = tiff_orientation(exif, missing=xmp_orientation(xmp))
     width, height = size[::-1] if orientation in (5, 6, 7, 8) else size
-    taken = capture_text(exif)
-    return Header(width, height, kind, orientation, icc, pixel_bytes, taken=taken)
+    return Header(width, height, kind, orientation, icc, pixel_bytes, taken=capture_text(exif))
 
 
 def _check_plausible(size: tuple[int, int], needed: float, stored: int, ratio: int) -> None:
@@ -112,14 +125,14 @@ def _check_plausible(size: tuple[int, int], needed: float, stored: int, ratio: i
 def parse_jpeg(data: bytes) -> Header:
     """Header of a JPEG; the end-of-image marker must follow its first scan."""
     frame: tuple[int, int] | None = None  # marker and offset
-    exif, profile = b"", dict[int, bytes]()
+    blocks, profile = list[bytes](), dict[int, bytes]()
     at = 2
     for _ in range(SEGMENTS):
         marker, at, length = _jpeg_segment(data, at)
         if marker in START_OF_FRAME and frame is None:
             frame = marker, at
-        elif marker == 0xE1 and data.startswith(b"Exif\0\0", at + 2):
-            exif = data[at + 8 : at + length]
+        elif marker == 0xE1:
+            blocks.append(data[at + 2 : at + length])
         elif marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", at + 2) and length > 16:
             profile[data[at + 14]] = data[at + 16 : at + length]
         at += length
@@ -134,7 +147,8 @@ def parse_jpeg(data: bytes) -> Header:
         raise Unreadable(Message("its JPEG header has no image size"))
     size, pixel_bytes = _jpeg_frame(data, *frame, at - length, at)
     icc = b"".join(profile[number] for number in sorted(profile))
-    return _displayed(size, "jpeg", exif, icc, pixel_bytes)
+    exif, xmp = jpeg_metadata(blocks)
+    return _displayed(size, "jpeg", exif, icc, pixel_bytes, xmp)
 
 
 def _jpeg_frame(
@@ -202,21 +216,24 @@ _PNG_PIXELS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 def parse_png(data: bytes) -> Header:
     """Header of a PNG; the checksum of each chunk must be right."""
     width, height, depth, colours = struct.unpack_from(">IIBB", data, 16)
-    exif, icc, pixels = b"", b"", 0
+    exif, icc, pixels, texts = b"", b"", 0, dict[bytes, bytes]()
     for name, start, end in _png_chunks(data):
         if zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise Unreadable(Message("a checksum of its PNG data is wrong"))
         if name == b"eXIf":
             exif = data[start:end]
         elif name == b"iCCP":
-            icc = _png_profile(data[start:end])
+            icc = unpacked(data[start:end].partition(b"\0")[2][1:], ICC_LIMIT)
         elif name == b"IDAT":
             pixels += end - start
+        else:
+            add_png_text(texts, name, data[start:end])
     channels = _PNG_CHANNELS[colours]
     row = 1 + (width * channels * depth + 7) // 8
     _check_plausible((width, height), row * height, pixels, DEFLATE_RATIO)
     pixel_bytes = max(4 if channels > 1 else 1, channels * depth / 8) + RGB
-    return _displayed((width, height), "png", exif, icc, pixel_bytes)
+    raw, xmp = png_metadata(texts)
+    return _displayed((width, height), "png", exif or raw, icc, pixel_bytes, xmp)
 
 
 def png_pixels(data: bytes) -> bytes:
@@ -241,17 +258,6 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             return
         at = end + 4
     raise _too_many(CHUNKS, mark("chunks"))
-
-
-def _png_profile(chunk: bytes) -> bytes:
-    """The ICC profile in an iCCP chunk; b"" if it is damaged or too large."""
-    _, _, packed = chunk.partition(b"\0")
-    unpacker = zlib.decompressobj()
-    try:
-        profile = unpacker.decompress(packed[1:], ICC_LIMIT)
-    except zlib.error:
-        return b""
-    return profile if unpacker.eof else b""
 
 
 def parse_bmp(data: bytes) -> Header:
@@ -330,7 +336,8 @@ def parse_webp(data: bytes) -> Header:
     if 8 + int.from_bytes(data[4:8], "little") > len(data):
         raise truncated("WebP")
     size, info = _opened(data, "WEBP")
-    return _displayed(size, "webp", info.get("exif", b""), _profile(info), 16)  # several canvases
+    exif, xmp = info.get("exif", b""), info.get("xmp", b"")
+    return _displayed(size, "webp", exif, _profile(info), 16, xmp)  # several canvases
 
 
 def _opened(data: bytes, format: str) -> tuple[tuple[int, int], dict[Any, Any]]:

@@ -1,9 +1,13 @@
-"""Fields of a TIFF file, or of an EXIF block, which has the same structure (TIFF 6.0, BigTIFF)."""
+"""Fields of a TIFF file, or of an EXIF block, which has the same structure (TIFF 6.0, BigTIFF), and
+of the texts that some programs write instead of a block."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import struct
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 EXIF_ORIENTATION = 0x0112
@@ -96,12 +100,74 @@ class Directory:
         return self._block[: field.at] + entry + self._block[field.at + len(entry) :]
 
 
-def tiff_orientation(block: bytes) -> int:
-    """Orientation (1–8) in a TIFF-structured EXIF block; 1 if it is missing or damaged."""
+def tiff_orientation(block: bytes, missing: int = 1) -> int:
+    """Orientation (1–8) in a TIFF-structured EXIF block; `missing` if it has none or is damaged, 1
+    if it has another value."""
     with contextlib.suppress(struct.error, ValueError):
-        value = Directory(block).number(EXIF_ORIENTATION, 1)
+        value = Directory(block).number(EXIF_ORIENTATION, missing)
         return value if 2 <= value <= 8 else 1
-    return 1
+    return missing
+
+
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+
+
+def xmp_orientation(packet: bytes) -> int:
+    """Orientation (1–8) in an XMP packet; 1 if it has none."""
+    found = _XMP_ORIENTATION.search(packet)
+    return int(found[1]) if found else 1
+
+
+_JPEG_EXIF, _JPEG_XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+
+
+def jpeg_metadata(blocks: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The EXIF block and the XMP packet in segments APP1 of a JPEG, b"" where there is none. A
+    second EXIF segment continues the first, and the last XMP packet counts."""
+    exif = b"".join(block.removeprefix(_JPEG_EXIF) for block in blocks if block[:6] == _JPEG_EXIF)
+    packets = [block for block in blocks if block.startswith(_JPEG_XMP)]
+    return exif, packets[-1].removeprefix(_JPEG_XMP) if packets else b""
+
+
+TEXT_LIMIT = 4 << 20  # bytes of a text in a PNG; longer ones are ignored
+_PNG_EXIF, _PNG_XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
+
+
+def add_png_text(texts: dict[bytes, bytes], kind: bytes, chunk: bytes) -> None:
+    """Add the text of a PNG's chunk by its keyword, if it is the first one with metadata."""
+    keyword, _, text = chunk.partition(b"\0")
+    if (
+        kind not in (b"tEXt", b"zTXt", b"iTXt")
+        or keyword not in (_PNG_EXIF, _PNG_XMP)
+        or keyword in texts
+    ):
+        return
+    packed = kind == b"zTXt"
+    if kind == b"iTXt":  # flag and method of compression, language, translated keyword
+        packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
+    elif packed:
+        text = text[1:]
+    texts[keyword] = unpacked(text, TEXT_LIMIT) if packed else text
+
+
+def unpacked(data: bytes, most: int) -> bytes:
+    """Unpack zlib data; b"" if it is damaged or has more than `most` bytes."""
+    unpacker = zlib.decompressobj()
+    try:
+        found = unpacker.decompress(data, most)
+    except zlib.error:
+        return b""
+    return found if unpacker.eof else b""
+
+
+def png_metadata(texts: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
+    """The EXIF block and the XMP packet in texts of a PNG, b"" where there is none. ImageMagick
+    writes the block in hexadecimal, after its name and size."""
+    exif = b""
+    with contextlib.suppress(ValueError):
+        digits = b"".join(texts.get(_PNG_EXIF, b"").split(b"\n")[3:])
+        exif = bytes.fromhex(digits.decode("ascii"))
+    return exif, texts.get(_PNG_XMP, b"")
 
 
 def without_orientation(data: bytes) -> bytes:
