@@ -228,6 +228,19 @@ def test_a_jpeg_with_the_half_of_another_is_damaged(tmp_path, options):
         examine(tmp_path / "x.jpg")
 
 
+@pytest.mark.parametrize("options", KINDS)
+def test_a_whole_jpeg_without_its_end_may_be_followed_by_another(tmp_path, options):
+    whole = photograph(**options)
+    (tmp_path / "x.jpg").write_bytes(whole)
+    known = read_rgb(tmp_path / "x.jpg"), read_rgb(tmp_path / "x.jpg", longest=100)
+    thumbnail = examine(tmp_path / "x.jpg").thumbnail
+    for other in (whole, photograph(quality=20)):
+        (tmp_path / "x.jpg").write_bytes(whole[:-2] + other)
+        assert (read_rgb(tmp_path / "x.jpg") == known[0]).all()
+        assert (read_rgb(tmp_path / "x.jpg", longest=100) == known[1]).all()
+        assert examine(tmp_path / "x.jpg").thumbnail == thumbnail
+
+
 def test_a_jpeg_with_a_lost_part_between_restart_markers_is_damaged(tmp_path):
     whole = photograph(restart_marker_blocks=8)
     for lost, found in ((2000, b""), (400, b""), (2000, bytes(2000))):

@@ -11,7 +11,7 @@ from PIL import Image
 from workbench.domain.formats import IMAGE_FORMATS, enumerated
 from workbench.domain.text import Message
 from workbench.files import MOST_BYTES, hash_regular, regular_bytes
-from workbench.vision.structures import PARSERS, Header, Unreadable
+from workbench.vision.structures import PARSERS, SEGMENT_START, SEGMENTS, Header, Unreadable
 from workbench.vision.tga import looks_like_tga
 
 __all__ = ["Header", "Unreadable"]
@@ -36,6 +36,20 @@ def image_bytes(path: Path) -> bytes:
     if path.stat().st_size > LARGE_FILE:
         sniff(regular_bytes(path, FIRST_BYTES, MOST_BYTES))
     return regular_bytes(path, most=MOST_BYTES)
+
+
+def first_jpeg(data: bytes) -> bytes:
+    """The first of two JPEGs, with an end of image if it has none before the second one starts;
+    the same bytes if that is not so. Decoders refuse a second start."""
+    at = 2
+    for _ in range(2 * SEGMENTS):
+        found = SEGMENT_START.search(data, at)
+        if found is None or found[0] == b"\xff\xd9":
+            return data
+        if found[0] == b"\xff\xd8":
+            return data[: found.start()] + b"\xff\xd9"
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+    return data
 
 
 def parse_header(data: bytes) -> Header:

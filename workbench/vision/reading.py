@@ -23,15 +23,9 @@ from PIL import Image, ImageCms
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.geometry import Rect
 from workbench.domain.text import Message, mark
-from workbench.vision.headers import NAMES, image_bytes, parse_header
+from workbench.vision.headers import NAMES, first_jpeg, image_bytes, parse_header
 from workbench.vision.netpbm import read_netpbm
-from workbench.vision.structures import (
-    ICC_LIMIT,
-    Header,
-    Unreadable,
-    heif_image,
-    png_pixels,
-)
+from workbench.vision.structures import ICC_LIMIT, Header, Unreadable, heif_image, png_pixels
 from workbench.vision.tga import tga_pixels
 from workbench.vision.tiff import without_orientation
 
@@ -181,6 +175,16 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
 def _stored_pixels(data: bytes, header: Header, scale: float, strict: bool) -> Pixels:
     """Pixels as they are stored, at `scale` or larger. With `strict`, warnings of the JPEG decoder
     raise ValueError."""
+    try:
+        return _decoded(data, header, scale, strict)
+    except Exception:  # of any decoder
+        first = first_jpeg(data) if header.format == "jpeg" else data
+        if first is data:
+            raise
+    return _decoded(first, header, scale, strict)
+
+
+def _decoded(data: bytes, header: Header, scale: float, strict: bool) -> Pixels:
     if header.format == "netpbm":
         return read_netpbm(data)
     if header.format == "jpeg":

@@ -36,7 +36,7 @@ _ARITHMETIC = frozenset(range(0xC9, 0xD0))
 SCANS = 100  # of a progressive JPEG; ten are usual, and each costs as much as a decoding
 SCANNED_PIXELS = 3_000_000_000  # scans times pixels
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff]", re.S)
-_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.S)  # without those of restarts
+SEGMENT_START = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.S)  # without those of restarts
 SEGMENTS = 20_000  # of a JPEG, each of at most 64 KiB
 CHUNKS = 200_000  # of a PNG
 PIECES = 100_000  # strips or tiles of a TIFF, each of which is read by itself
@@ -181,7 +181,7 @@ def _scans_after(data: bytes, at: int) -> int:
     """
     scans = 0
     for _ in range(SEGMENTS):
-        found = _SEGMENT.search(data, at)
+        found = SEGMENT_START.search(data, at)
         if found is None or found[0][1] in (0xD8, 0xD9):
             return scans
         scans += found[0][1] == 0xDA
