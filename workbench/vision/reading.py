@@ -438,7 +438,7 @@ class FileFacts:
 def examine(path: Path) -> FileFacts:
     """Read a file once. Raises Unreadable if it cannot be read or is not a valid image.
 
-    A JPEG is decoded, since nothing else shows that its end was replaced; this makes its thumbnail.
+    The image is decoded, since nothing else shows damage of its data; this makes its thumbnail.
     """
     try:
         stat = path.stat()
