@@ -263,8 +263,8 @@ class _Comparison:
             if before is None:
                 self.plan.new_sets.append(one.name)
             known_names = before.names if before is not None else ()
-            new = [label for label in one.names if label not in known_names]
-            self.plan.new_labels[one.name] = new
+            added = [label for label in one.names if label not in known_names]
+            self.plan.new_labels[one.name] = added
 
     def _label_here(self, label_set: str, known: LabelNames, written: str) -> str:
         """The label here that one of the other project means: also one that was renamed since the
