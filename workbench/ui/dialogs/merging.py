@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
@@ -243,12 +244,8 @@ def summary_lines(plan: MergePlan) -> list[str]:
                 "{n:,} labels of people will be known as second opinions.",
             )
         )
-    lines += [*_new_lines(plan)]
-    skipped = tr("The label set “{name}” is of another kind here and is skipped: {count}.")
-    for name, count in plan.skipped.items():
-        left_out = plural(count, "{n:,} label is left out", "{n:,} labels are left out")
-        lines.append(skipped.format(name=name, count=left_out))
-    lines += [*_spelling_lines(plan), tr("Splits, runs and images are not merged.")]
+    lines += [*_new_lines(plan), *_skipped_lines(plan), *_spelling_lines(plan)]
+    lines += [tr("Splits, runs and images are not merged.")]
     if plan.conflicts:
         lines.append(
             plural(
@@ -271,6 +268,13 @@ def _new_lines(plan: MergePlan) -> list[str]:
         if labels or name in plan.new_sets:
             lines.append(text.format(name=name, labels=", ".join(labels) or "–"))
     return lines
+
+
+def _skipped_lines(plan: MergePlan) -> Iterator[str]:
+    skipped = tr("The label set “{name}” is of another kind here and is skipped: {count}.")
+    for name, count in plan.skipped.items():
+        left_out = plural(count, "{n:,} label is left out", "{n:,} labels are left out")
+        yield skipped.format(name=name, count=left_out)
 
 
 def _spelling_lines(plan: MergePlan) -> list[str]:
