@@ -190,9 +190,8 @@ def test_stochastic_norm_needs_normalisation(tmp_path: Path) -> None:
 def test_options_are_part_of_the_result(tmp_path: Path) -> None:
     losses = []
     for alpha in (0.0, 10.0):
-        folder = started_run(
-            tmp_path / f"{alpha}", penalty="l2-sp", options={"l2-sp": {"alpha": alpha}}
-        )
+        options = {"l2-sp": {"alpha": alpha}}
+        folder = started_run(tmp_path / f"{alpha}", penalty="l2-sp", options=options, keep="last")
         train(folder)
         start, end = load_file(folder / START_FILE), load_file(folder / WEIGHTS_FILE)
         losses.append(float((start["conv1.weight"] - end["conv1.weight"]).norm()))
