@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import numpy as np
 import pytest
 
 from tests.fixtures.finished_runs import epoch
 from tests.fixtures.stored_images import fill
-from workbench.app.training.adopting import adopt
+from workbench.app.jobs import Done
+from workbench.app.training.adopting import adopt, adopt_again_task
+from workbench.app.versions import version_of_run
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError
 from workbench.domain.geometry import Rect
+from workbench.domain.projects import PointKind
 from workbench.domain.recipes import Recipe, to_toml
-from workbench.domain.reports import Finished, PartScore, Started, encode_report
+from workbench.domain.reports import Finished, PartScore, Started, Stopped, encode_report
 from workbench.domain.runs import (
     CHECKPOINT_FILE,
     LABELS_FILE,
@@ -24,11 +29,14 @@ from workbench.domain.runs import (
     WEIGHTS_FILE,
     LabelList,
     RunLabels,
+    RunRecord,
     RunStatus,
     Sample,
     decode_samples,
     encode_samples,
 )
+from workbench.domain.splits import DEFAULT_SPLIT
+from workbench.storage.restore_points import make_point
 
 LABELS = RunLabels(LabelList("category", ("owl", "puffin"), (0, 1)))
 SQUARES = [Rect(10 * at, 20, 10 * at + 30, 50) for at in range(3)]
@@ -182,3 +190,68 @@ def test_a_folder_without_weights_or_of_other_images_changes_nothing(birds, tmp_
         with pytest.raises(KnownError):
             adopt(birds, one)
     assert birds.runs.all() == []
+
+
+def confirm_version(session):
+    """The name of the version of the project as it is."""
+    return version_of_run(session.store, session.store.versions.draft(None, DEFAULT_SPLIT))
+
+
+def run_to_end_here(session):
+    """The result of adopting all run folders without a record."""
+    task, outcome = adopt_again_task(session), None
+    steps = task.work()
+    while outcome is None:
+        try:
+            task.apply(next(steps))
+        except StopIteration as end:
+            outcome = Done(end.value)
+    return outcome.value
+
+
+def test_a_run_that_a_restore_left_out_is_adopted_in_place(birds):
+    runs = birds.runs_folder
+    folder = write_folder(runs / "r1", [sample(1, 0), sample(7, 8)], [started(0), epoch(1)])
+    finish(folder, [1, 7])
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    version = confirm_version(birds)
+    earlier = RunRecord(
+        "r1", "owls", RunStatus.FINISHED, "category", "", LABELS, 5.0, 6.0, 7.0, {}, split="mine"
+    )
+    for lost in ("", version, "another"):
+        birds.store.runs.create(dataclasses.replace(earlier, version=lost))
+        make_point(birds.folder, PointKind.DAILY)
+        birds.store.runs.remove("r1")
+        record = adopt(birds, folder).record
+        assert (record.id, record.name, record.created, record.started) == ("r1", "owls", 5.0, 6.0)
+        assert (record.split, record.version) == ("mine", version if lost == version else "")
+        assert record.metrics["test"]["top1"] == 0.5
+        assert birds.store.runs.predictions("r1", None).images.tolist() == [1]
+        birds.store.runs.remove("r1")
+    assert [path.name for path in runs.iterdir()] == ["r1"]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_version_of_the_same_name_made_later_is_not_the_one_that_the_run_saw(birds):
+    version = confirm_version(birds)
+    folder = write_folder(birds.runs_folder / "r1", [sample(1, 0)], [started(0), epoch(1)])
+    birds.store.runs.create(
+        RunRecord("r1", "", RunStatus.PAUSED, "category", "", LABELS, 5.0, version=version)
+    )
+    make_point(birds.folder, PointKind.DAILY)
+    birds.store.runs.remove("r1")
+    birds.store.versions.remove(version)
+    assert confirm_version(birds) == version
+    assert adopt(birds, folder).record.version == ""
+
+
+def test_a_stopped_run_is_stopped_again_and_one_without_a_checkpoint_is_refused(birds):
+    reports = [started(0), epoch(1), Stopped(epoch=1)]
+    for name, last in (("r1", reports), ("r2", reports[:2])):
+        folder = write_folder(birds.runs_folder / name, [sample(1, 0)], last)
+        (folder / CHECKPOINT_FILE).unlink()
+    result = run_to_end_here(birds)
+    assert [(run.id, run.status) for run in result.adopted] == [("r1", RunStatus.STOPPED)]
+    (refused,) = result.refused
+    assert str(birds.runs_folder / "r2") in refused
+    assert "not finished" in refused

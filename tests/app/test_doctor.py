@@ -82,6 +82,19 @@ def test_files_of_a_source_that_are_missing_are_counted_and_one_named(session, p
     assert "re-link" in lost.remedy
 
 
+def test_a_run_folder_whose_run_is_not_in_the_list_is_reported(session, tmp_path):
+    runs = session.runs_folder
+    for name in ("r1", "r2.part", "none"):
+        (runs / name).mkdir()
+    for name in ("r1", "r2.part"):
+        (runs / name / "recipe.toml").touch()
+    reported = [one for one in findings_of(session).values() if not one.ok]
+    (found,) = (one for one in reported if "run" in one.name)
+    assert found.name == "run folder r1"
+    command = f"workbench runs adopt {runs / 'r1'} --into {session.folder}"
+    assert command in found.remedy
+
+
 def test_a_source_that_is_a_list_has_its_files_beside_it(session, tmp_path):
     listed = tmp_path / "list.txt"
     listed.touch()

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.test_adopting import sample, started, write_folder
+from tests.fixtures.finished_runs import epoch
 from tests.fixtures.stored_images import fill
+from workbench.app.session import Session
+from workbench.app.training.adopting import adopt
 from workbench.cli.command import run
-from workbench.domain.projects import DATABASE_FILE
+from workbench.domain.projects import DATABASE_FILE, PointKind
 from workbench.storage.project import Project
+from workbench.storage.restore_points import make_point
 
 
 @pytest.fixture
@@ -120,3 +125,28 @@ def test_a_damaged_project_without_points_is_reported_with_its_reason(birds: Pat
     for words in (["runs", "Birds"], ["restore", "Birds"], ["restore", "Birds", "--list"]):
         run(words)
         assert "1 restore point is damaged" in capsys.readouterr().err
+
+
+def test_runs_that_a_restore_leaves_out_are_named_with_the_way_to_get_them_back(
+    birds: Path, capsys
+) -> None:
+    store = Project.open(birds)
+    point = make_point(birds, PointKind.DAILY)
+    folder = write_folder(birds / "runs" / "r1", [sample(1, 0)], [started(0), epoch(1)])
+    session = Session(store)
+    adopt(session, folder, "owls")
+    session.close()
+    assert run(["restore", "Birds", point.name]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("1 run is newer than the restore point")
+    words = shlex.split(shown[1])
+    assert words == ["workbench", "runs", "adopt", str(folder), "--into", str(birds)]
+    assert shown[2].startswith("restored Birds")
+    assert run(words[1:]) == 0
+    capsys.readouterr()
+    assert run(["runs", "Birds", "--json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (record["run"], record["name"]) == ("r1", "owls")
+    assert [path.name for path in (birds / "runs").iterdir()] == ["r1"]
+    assert run(["restore", "Birds", "--json"]) == 0  # to the state before the restore
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["runs_left_out"] == []

@@ -10,11 +10,15 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from tests.app.test_adopting import sample, started, write_folder
+from tests.fixtures.finished_runs import epoch
 from tests.fixtures.stored_images import fill
 from workbench.app.labels.labelling import assign
 from workbench.app.settings import UserSettings
+from workbench.app.training.adopting import adopt
 from workbench.domain.errors import KnownError
 from workbench.domain.projects import DATABASE_FILE, DamagedProject, PointKind
+from workbench.domain.runs import CHECKPOINT_FILE
 from workbench.storage.project import Project
 from workbench.storage.restore_points import list_points, make_point
 from workbench.ui import application
@@ -216,6 +220,23 @@ def test_an_open_project_is_restored_from_the_menu_and_opened_again(workbench, t
     second.commands.trigger("restore_points")
     qtbot.waitUntil(lambda: workbench.window not in (None, second))
     assert workbench.window.session.labels.counts("view")["front"] == 3
+
+
+def test_runs_newer_than_the_restored_state_are_added_to_the_list_again(workbench, tmp_path, qtbot):
+    window, _ = opened(workbench, tmp_path)
+    for name in ("r1", "r2"):
+        made = window.session.runs_folder / name
+        write_folder(made, [sample(1, 0)], [started(0), epoch(1)])
+        adopt(window.session, made, f"owls {name}")
+    (made / CHECKPOINT_FILE).unlink()
+    seen = in_dialog(lambda dialog: dialog.restore_button.click())
+    assert window.commands.trigger("restore_points")
+    qtbot.waitUntil(lambda: workbench.window not in (None, window))
+    assert "2 runs are newer than this state" in seen[-1]
+    qtbot.waitUntil(lambda: str(made) in "".join(workbench.window.notes.texts()))
+    assert [run.name for run in workbench.window.session.runs.all()] == ["owls r1"]
+    notes = workbench.window.notes.texts()
+    assert "1 run newer than the restored state was added to the list again: owls r1." in notes
 
 
 def test_a_project_stays_open_if_no_restore_point_is_chosen(workbench, tmp_path, qtbot):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workbench import __version__
 from workbench.app.device import QUERY, apple_gpu, describe, processor
+from workbench.app.restoring import adopting_command, unrecorded_runs
 from workbench.app.session import Session
 from workbench.app.weights import weights_path
 from workbench.domain.backbones import BACKBONES
@@ -168,6 +169,7 @@ def examine_project(session: Session) -> Iterator[Finding]:
     yield Finding(PROJECT, mark("images"), str(store.images.count()))
     for source in store.images.sources():
         yield _source(session, source.id, Path(source.path))
+    yield from map(_unrecorded, unrecorded_runs(session))
     free = shutil.disk_usage(store.folder).free
     yield Finding(
         PROJECT,
@@ -176,6 +178,16 @@ def examine_project(session: Session) -> Iterator[Finding]:
         free >= LITTLE_DISK,
         Message("Free up disk space: trainings need it for weights and predictions."),
     )
+
+
+def _unrecorded(folder: Path) -> Finding:
+    name = Message("run folder {name}", name=folder.name)
+    remedy = Message(
+        "Add the run to the list: {command}, or delete the folder {folder}.",
+        command=adopting_command(folder),
+        folder=folder,
+    )
+    return Finding(PROJECT, name, Message("its run is not in the list of runs"), False, remedy)
 
 
 def _source(session: Session, source_id: int, place: Path) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import threading
 import time
@@ -12,9 +13,12 @@ from pathlib import Path
 from workbench.app.jobs import Steps, Task
 from workbench.app.session import Session
 from workbench.domain.errors import KnownError
-from workbench.domain.projects import DATABASE_FILE, PointKind, RestorePoint
+from workbench.domain.projects import DATABASE_FILE, RUNS_FOLDER, PointKind, RestorePoint
+from workbench.domain.runs import RECIPE_FILE
 from workbench.domain.text import Message, counted
+from workbench.files import PART
 from workbench.storage import restore_points
+from workbench.storage.project import Project
 
 ROOM = 3  # a daily point is made if there is room for so many copies
 BEAT = 0.05  # seconds between two looks at whether the job is stopped
@@ -23,6 +27,8 @@ LISTED = 3  # restore points named in an error
 list_points = restore_points.list_points
 count_damaged = restore_points.count_damaged
 newest_set_aside = restore_points.newest_set_aside
+EarlierRun = restore_points.EarlierRun
+earlier_run = restore_points.earlier_run
 
 
 def damaged_note(folder: Path) -> Message | None:
@@ -31,6 +37,28 @@ def damaged_note(folder: Path) -> Message | None:
     if not count:
         return None
     return counted(count, "{n:,} restore point is damaged.", "{n:,} restore points are damaged.")
+
+
+def unrecorded_runs(project: Session | Project) -> list[Path]:
+    """The run folders of a project whose runs are not in its list, oldest first."""
+    known = {record.id for record in project.runs.all()}
+    return [folder for folder in _run_folders(project.folder) if folder.name not in known]
+
+
+def runs_left_out(project: Path, point: RestorePoint) -> list[Path]:
+    """The run folders of a project whose runs are not in a restore point, oldest first."""
+    return [folder for folder in _run_folders(project) if folder.name not in point.runs]
+
+
+def _run_folders(project: Path) -> list[Path]:
+    found = (recipe.parent for recipe in (project / RUNS_FOLDER).glob(f"*/{RECIPE_FILE}"))
+    return sorted(one for one in found if not one.name.endswith(PART))
+
+
+def adopting_command(folder: Path) -> str:
+    """The command that adds the run of a folder in its project's folder of runs to the list."""
+    words = map(shlex.quote, (str(folder), "--into", str(folder.parent.parent)))
+    return f"workbench runs adopt {' '.join(words)}"
 
 
 def readable_points(folder: Path) -> list[RestorePoint]:

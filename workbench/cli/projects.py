@@ -12,11 +12,13 @@ import click
 from workbench.app.images.importing import import_task
 from workbench.app.project_folders import project_folder
 from workbench.app.restoring import (
+    adopting_command,
     damaged_note,
     find_point,
     newest_set_aside,
     readable_points,
     restore_task,
+    runs_left_out,
 )
 from workbench.app.session import Session
 from workbench.cli.command import (
@@ -33,6 +35,7 @@ from workbench.cli.progress import carry_out
 from workbench.domain.formats import IMPORTABLE_SETS, Origin, images_read
 from workbench.domain.labels import VIEW_PRESETS
 from workbench.domain.projects import RestorePoint
+from workbench.domain.text import counted
 from workbench.domain.values import Json
 from workbench.formats import FORMATS
 
@@ -120,6 +123,8 @@ def restore_command(out: Output, project: Path, point: str, listed: bool) -> Res
     history. One is made each day, before an upgrade and before a restore; the newest five of each
     kind are kept. POINT is the name of one, as --list shows it, or the beginning of a name; without
     it, the newest is used. The state before the restore is a restore point itself.
+    Folders of runs that are newer than POINT stay, and the commands that list these runs again are
+    shown.
     """
     folder = project_folder(project)
     if listed:
@@ -131,6 +136,8 @@ def restore_command(out: Output, project: Path, point: str, listed: bool) -> Res
         return {"restore_points": [_point_values(each) for each in points]}
     ensure_application()
     found = find_point(folder, point)
+    left_out = runs_left_out(folder, found)
+    _print_left_out(out, left_out)
     before = carry_out(restore_task(folder, found))
     out.print(f"restored {folder.stem}: {described(found)}")
     if before is not None:
@@ -140,7 +147,24 @@ def restore_command(out: Output, project: Path, point: str, listed: bool) -> Res
     return {
         "restored": _point_values(found),
         "before": _point_values(before) if before is not None else None,
+        "runs_left_out": [str(one) for one in left_out],
     }
+
+
+def _print_left_out(out: Output, folders: list[Path]) -> None:
+    """Report the runs that are newer than the restore point, and how to get them back."""
+    if folders:
+        out.print(
+            counted(
+                len(folders),
+                "{n:,} run is newer than the restore point and leaves the list. Its folder stays; "
+                "to list it again after the restore:",
+                "{n:,} runs are newer than the restore point and leave the list. Their folders "
+                "stay; to list them again after the restore:",
+            )
+        )
+    for folder in folders:
+        out.print(f"  {adopting_command(folder)}")
 
 
 def _point_values(point: RestorePoint) -> dict[str, Json]:

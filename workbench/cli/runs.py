@@ -179,7 +179,8 @@ def list_command(
 def adopt_command(out: Output, folder: Path, into: Path | None) -> Result:
     """Copy a run that was trained elsewhere into a project.
 
-    FOLDER is the run folder. Its images are recognised by their content.
+    FOLDER is the run folder. Its images are recognised by their content. A folder among the
+    project's own runs that is not in its list, as after a restore, is used as it is.
     """
     if into is None and find_project(Path()) is None:
         example = f"workbench runs adopt {folder} --into PROJECT"

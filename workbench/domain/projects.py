@@ -14,6 +14,7 @@ from workbench.domain.text import Message, mark
 SUFFIX = ".workbench"
 DATABASE_FILE = "project.sqlite"
 RESTORE_FOLDER = "restore-points"  # in the project's folder
+RUNS_FOLDER = "runs"  # in the project's folder
 
 
 class PointKind(StrEnum):
@@ -41,7 +42,8 @@ class RestorePoint:
     """A whole copy of a project's database.
 
     `name` is the file's name without its suffix, `made_at` in seconds since the epoch, `size` in
-    bytes; `images` and `labels` are the numbers of images and of their current labels.
+    bytes; `images` and `labels` are the numbers of images and of their current labels, `runs` the
+    ids of the runs.
     """
 
     file: Path
@@ -50,6 +52,7 @@ class RestorePoint:
     size: int
     images: int
     labels: int
+    runs: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:

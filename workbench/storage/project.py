@@ -21,6 +21,7 @@ from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.labels import CATEGORY, EXPRESSIONS, VIEW_PRESETS
 from workbench.domain.projects import (
     DATABASE_FILE,
+    RUNS_FOLDER,
     SUFFIX,
     DamagedProject,
     PointKind,
@@ -265,7 +266,7 @@ class Project:
     @property
     def runs_folder(self) -> Path:
         """The folder that contains the run folders."""
-        return self._made("runs")
+        return self._made(RUNS_FOLDER)
 
     def edit(self, text: str, joined_to: int | None = None) -> AbstractContextManager[Edit]:
         """Run the block as one durable transaction, recorded as one undoable edit.

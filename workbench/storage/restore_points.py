@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from workbench.domain.errors import KnownError, reason_of
 from workbench.domain.projects import (
@@ -115,6 +116,38 @@ def newest_set_aside(folder: Path) -> Path | None:
     """The newest damaged database that a restore has replaced and kept; None without one."""
     kept = (folder / RESTORE_FOLDER).glob(f"{_DAMAGED}*.sqlite")
     return max(kept, default=None, key=lambda one: one.name)
+
+
+class EarlierRun(NamedTuple):
+    """What the newest restore point with a run knows of it that the run's folder does not have.
+
+    `version` is the name of the version that it saw, and when that was made in microseconds since
+    the epoch; ("", 0) without one.
+    """
+
+    name: str
+    created: float
+    started: float | None
+    finished: float | None
+    split: str
+    version: tuple[str, int]
+
+
+def earlier_run(folder: Path, run_id: str) -> EarlierRun | None:
+    """A run that restore points of the project in `folder` have; None without one."""
+    for point in list_points(folder):
+        if run_id not in point.runs:
+            continue
+        uri = read_only_uri(point.file, immutable=True)
+        with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as db:
+            name, created, started, finished, split, *version = db.execute(
+                "SELECT r.name, r.created, r.started, r.finished, r.split, coalesce(v.name, ''),"
+                " coalesce(v.made_at, 0) FROM run r LEFT JOIN version v ON v.name = r.version"
+                " WHERE r.id = ?",
+                (run_id,),
+            ).fetchone()
+            return EarlierRun(name, created, started, finished, split, (version[0], version[1]))
+    return None
 
 
 def has_points(folder: Path) -> bool:
@@ -262,7 +295,8 @@ def _read(path: Path, kind: PointKind, stamp: str) -> RestorePoint | None:
             (labels,) = db.execute(
                 "SELECT count(*) FROM annotation WHERE ended_at IS NULL"
             ).fetchone()
-        return RestorePoint(path, kind, made_at, path.stat().st_size, images, labels)
+            runs = frozenset(run for (run,) in db.execute("SELECT id FROM run"))
+        return RestorePoint(path, kind, made_at, path.stat().st_size, images, labels, runs)
     except (sqlite3.Error, OSError):
         return None
 

@@ -21,6 +21,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from workbench.app.project_folders import find_project
+from workbench.app.restoring import unrecorded_runs
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.domain.errors import KnownError
@@ -106,7 +107,7 @@ class Workbench(QObject):
         dialog = RestoreDialog(error.folder, tr(error.sentence), front)
         restored = dialog.exec() == RestoreDialog.DialogCode.Accepted
         dialog.deleteLater()
-        return restored and self.open(error.folder)
+        return restored and self.open(error.folder) and self._adopt_again()
 
     def offer_points(self) -> None:
         """Show the restore points of the open project. If one is chosen, close the project, restore
@@ -118,7 +119,7 @@ class Workbench(QObject):
         dialog = RestoreDialog(folder, reason.format(name=session.name), None, window.close)
         if session.read_only is not None:
             dialog.forbid(tr(session.read_only.refusal(session.name).message))
-        dialog.exec()
+        restored = dialog.exec() == RestoreDialog.DialogCode.Accepted
         dialog.deleteLater()
         if window.isVisible():
             return
@@ -126,6 +127,18 @@ class Workbench(QObject):
         window.deleteLater()
         if not self.open(folder):
             self.show_welcome()
+        elif restored:
+            self._adopt_again()
+
+    def _adopt_again(self) -> bool:
+        """Add runs newer than the restored state to the list of the project again; True."""
+        from workbench.app.training.adopting import adopt_again_task
+
+        assert self.window is not None
+        session = self.window.session
+        if session.read_only is None and unrecorded_runs(session):
+            session.start(adopt_again_task(session), done=self.window.show_adopted)
+        return True
 
     def _offer_later(self) -> None:
         """Offer restore points after the current event: it belongs to the window they close."""

@@ -11,7 +11,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench.app.jobs import Done, Failed, Steps, Task, run_here, when_done
+from workbench.app.jobs import (
+    Done,
+    Failed,
+    JobResult,
+    Steps,
+    Task,
+    applying,
+    run_here,
+    when_done,
+)
+from workbench.app.restoring import EarlierRun, earlier_run, unrecorded_runs
 from workbench.app.session import Session
 from workbench.app.training.starts import check_run_weights
 from workbench.app.training.training import load_predictions
@@ -19,7 +29,15 @@ from workbench.domain.changes import Changes
 from workbench.domain.errors import KnownError, ValueRefused, reason_of
 from workbench.domain.predictions import PredictionTable
 from workbench.domain.recipes import Recipe, parse_recipe, to_toml, whole
-from workbench.domain.reports import AnyReport, Epoch, Finished, Progress, Started, decode_report
+from workbench.domain.reports import (
+    AnyReport,
+    Epoch,
+    Finished,
+    Progress,
+    Started,
+    Stopped,
+    decode_report,
+)
 from workbench.domain.runs import (
     CHECKPOINT_FILE,
     LABELS_FILE,
@@ -79,12 +97,14 @@ def adopt(session: Session, folder: Path, name: str = "") -> Adopted:
 
 
 def adopt_task(session: Session, folder: Path, name: str = "") -> Task[Adopted]:
-    """A job that copies a run folder into the project and adds its run, with curves and
-    predictions; it ends Done(Adopted).
+    """A job that adds the run of a folder to the project, with curves and predictions; it ends
+    Done(Adopted).
 
-    Images are matched by their hash, mouths by image and rectangle. An unfinished run can be
-    resumed if it was prepared in this project. Fails with a KnownError for a missing or damaged
-    file, and if none of the images are in this project; nothing is changed then.
+    The folder is copied into the project, unless it is one of `unrecorded_runs`, which is used as
+    it is: its run gets back its id and what restore points know of it. Images are matched by their
+    hash, mouths by image and rectangle. An unfinished run can be resumed if it was prepared in this
+    project. Fails with a KnownError for a missing or damaged file, and if none of the images are in
+    this project; nothing is changed then.
     """
     session.check_writable()
     place = session.store.folder
@@ -118,15 +138,11 @@ def _copy_run(store: Project, folder: Path, name: str) -> Steps[tuple[_Copied, i
     ended = next((r for r in reversed(found.reports) if isinstance(r, Finished)), None)
     table = _table(folder, ids) if ended is not None else None
     yield None
-    if ended is None and not (own and (folder / CHECKPOINT_FILE).exists()):
-        raise KnownError(
-            "The run in {folder} is not finished and cannot be resumed in this project.",
-            "Finish the training elsewhere, then adopt the run.",
-            folder=folder,
-        )
-    record = _record(store, folder, name, found, ended)
-    samples = None if own else _own(found.samples, ids)
-    yield from _copy(folder, store.runs_folder / record.id, samples)
+    status = RunStatus.FINISHED if ended is not None else _unfinished(folder, found, own)
+    record = _record(store, folder, name, found, ended, status)
+    if not _is_unrecorded(store, folder):  # else unchanged, as a restore point may have its run
+        samples = None if own else _own(found.samples, ids)
+        yield from _copy(folder, store.runs_folder / record.id, samples)
     unknown = sum(_key(sample) not in ids for sample in found.samples)
     return _Copied(record, found.reports, table), unknown
 
@@ -143,6 +159,52 @@ def _add(session: Session, copied: _Copied) -> None:
     if copied.table is not None:
         runs.save_predictions(run, copied.table)
     session.announce(Changes(runs=frozenset({run})))
+
+
+def _unfinished(folder: Path, found: _Found, own: bool) -> RunStatus:
+    """The status of a run without predictions. Raises KnownError if it cannot be used here."""
+    if own and isinstance(next(reversed(found.reports), None), Stopped):
+        return RunStatus.STOPPED
+    if own and (folder / CHECKPOINT_FILE).exists():
+        return RunStatus.PAUSED
+    raise KnownError(
+        "The run in {folder} is not finished and cannot be resumed in this project.",
+        "Finish the training elsewhere, then adopt the run.",
+        folder=folder,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AdoptedAgain:
+    """The runs that a restore had left out and that were added again, and why others were not."""
+
+    adopted: list[RunRecord]
+    refused: list[Message]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Folder(JobResult):
+    folder: Path
+
+
+def adopt_again_task(session: Session) -> Task[AdoptedAgain]:
+    """A job that adopts each of `unrecorded_runs`."""
+    folders, result = unrecorded_runs(session), AdoptedAgain([], [])
+
+    def work() -> Steps[AdoptedAgain]:
+        for folder in folders:
+            yield _Folder(folder)
+        return result
+
+    def adopt_one(one: _Folder) -> None:
+        try:
+            result.adopted.append(adopt(session, one.folder).record)
+        except KnownError as error:
+            result.refused.append(error.message)
+
+    return Task(
+        Message("Add runs to the list"), work, apply=applying(_Folder, adopt_one), kind="adopt"
+    )
 
 
 Key = tuple[int, int]  # ids of an image and a crop (-1: none)
@@ -243,17 +305,23 @@ def _table(folder: Path, ids: Mapping[Key, Key]) -> PredictionTable:
 
 
 def _record(
-    store: Project, folder: Path, name: str, found: _Found, ended: Finished | None
+    store: Project,
+    folder: Path,
+    name: str,
+    found: _Found,
+    ended: Finished | None,
+    status: RunStatus,
 ) -> RunRecord:
-    taken = {record.id for record in store.runs.all()}
     run_id = folder.resolve().name
-    if run_id in taken or (store.runs_folder / run_id).exists():
+    own = _is_unrecorded(store, folder)
+    taken = {record.id for record in store.runs.all()}
+    if not own and (run_id in taken or (store.runs_folder / run_id).exists()):
         run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
     now = time.time()
-    return RunRecord(
+    record = RunRecord(
         id=run_id,
         name=name or f"{found.recipe.target}: adopted from {folder.resolve().name}",
-        status=RunStatus.FINISHED if ended is not None else RunStatus.PAUSED,
+        status=status,
         target=found.recipe.target,
         recipe_toml=to_toml(found.recipe),
         labels=found.labels,
@@ -263,6 +331,26 @@ def _record(
         metrics=msgspec.to_builtins(ended.parts) if ended is not None else {},
         memory=ended.memory if ended is not None else 0,
         device_memory=ended.device_memory if ended is not None else 0,
+    )
+    earlier = earlier_run(store.folder, run_id) if own else None
+    return record if earlier is None else _as_earlier(store, record, name, earlier)
+
+
+def _is_unrecorded(store: Project, folder: Path) -> bool:
+    return folder.resolve() in [one.resolve() for one in unrecorded_runs(store)]
+
+
+def _as_earlier(store: Project, record: RunRecord, name: str, earlier: EarlierRun) -> RunRecord:
+    """The record with what a restore point knows; without the version if it is not here."""
+    here = {(one.name, round(one.made_at * 1e6)) for one in store.versions.all()}
+    return dataclasses.replace(
+        record,
+        name=name or earlier.name,
+        created=earlier.created,
+        started=earlier.started,
+        finished=earlier.finished,
+        split=earlier.split,
+        version=earlier.version[0] if earlier.version in here else "",
     )
 
 

@@ -20,6 +20,7 @@ from workbench.app.transfer.relatedness import compare_task
 from workbench.app.transfer.sources import named_sources, opened_beside
 from workbench.app.transfer.transferring import backbone_of, has_views, keep, latest
 from workbench.domain.backbones import backbone
+from workbench.domain.projects import RUNS_FOLDER
 from workbench.domain.recipes import JOINT, JOINT_SETS, PartialRecipe, check_keys, partial_recipe
 from workbench.domain.relatedness import Relatedness, RelatednessRequest
 from workbench.domain.reports import Started, decode_report
@@ -124,7 +125,7 @@ def _candidate(
     note: str = "",
 ) -> tuple[PartialRecipe, str]:
     """Recipe keys of a candidate, and the name of its run."""
-    learned = source / "runs" / transfer.source_run
+    learned = source / RUNS_FOLDER / transfer.source_run
     weights = learned / WEIGHTS_FILE
     settings = check_keys(transfer.request.settings)
     recipe = (

@@ -46,7 +46,7 @@ _CHANGES = {
     DecisionKind.ENCODING: mark("Import again and choose another encoding"),
     DecisionKind.LABEL_SET: mark("Import again and choose another label set"),
     DecisionKind.NOT_IMPORTED: mark("Import again and choose a label set for it"),
-    DecisionKind.PART: mark("Import again on the command line with --part WORD=PART"),
+    DecisionKind.PART: mark("Write train, validation or test in the file and import again"),
     DecisionKind.FOLDERS: mark("Import again and choose a label set for them"),
 }
 

@@ -16,9 +16,15 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.app.jobs import Failed, JobRunner
-from workbench.app.restoring import damaged_note, list_points, restore_task, shown_time
+from workbench.app.restoring import (
+    damaged_note,
+    list_points,
+    restore_task,
+    runs_left_out,
+    shown_time,
+)
 from workbench.domain.projects import RestorePoint
-from workbench.domain.text import tr
+from workbench.domain.text import plural, tr
 from workbench.ui.look.markup import PlainLabel
 from workbench.ui.parts.dialog import Dialog
 
@@ -61,7 +67,30 @@ class RestoreDialog(Dialog):
         if not self.points:
             column.addStretch(1)
         column.addWidget(self._buttons())
+        self.list.currentItemChanged.connect(self._show_choice)
+        self._show_choice()
         self.list.setFocus()
+
+    def _show_choice(self) -> None:
+        """Show what a restore does, and what becomes of runs newer than the selected point."""
+        if not self.restore_button.isEnabled():
+            return
+        count = len(runs_left_out(self._folder, self.points[self._selected()]))
+        text = self._choice()
+        if count:
+            runs = plural(
+                count,
+                "{n:,} run is newer than this state; its folder stays, and the run is added to the "
+                "list again after the restore.",
+                "{n:,} runs are newer than this state; their folders stay, and the runs are added "
+                "to the list again after the restore.",
+            )
+            text = f"{text}\n\n{runs}"
+        self.note.setText(text)
+
+    def _selected(self) -> int:
+        item = self.list.currentItem()
+        return self.list.indexOfTopLevelItem(item) if item is not None else 0
 
     def _choice(self) -> str:
         damaged = damaged_note(self._folder)

@@ -24,9 +24,10 @@ from workbench.app.service import LearningService
 from workbench.app.session import Session
 from workbench.app.settings import UserSettings
 from workbench.app.similar.suggesting import SuggestionUpdater
+from workbench.app.training.adopting import AdoptedAgain
 from workbench.app.training.training_queue import TrainingQueue
 from workbench.domain.changes import Changes
-from workbench.domain.text import mark, tr
+from workbench.domain.text import mark, plural, tr
 from workbench.domain.values import Json
 from workbench.ui.commands import (
     Command,
@@ -48,6 +49,7 @@ from workbench.ui.window.palette import CommandPalette, PaletteEntry
 from workbench.ui.window.rail import Rail
 from workbench.ui.window.statusbar import StatusBar, read_only_banner
 
+SHOWN_RUNS = 3  # in a notification
 STATE = "window"  # key in the settings of the project
 RESTORE_POINT_AFTER = 10_000  # milliseconds, so that it does not slow the start
 
@@ -206,6 +208,30 @@ class MainWindow(DialogCommands):
     def notify(self, text: str, kind: str = "info", show: Callable[[], None] | None = None) -> None:
         """Show a notification over the page; see `Notifications.post`."""
         self.notes.post(text, kind, show)
+
+    def show_adopted(self, result: AdoptedAgain) -> None:
+        """Report the runs that were added to the list again, and why others were not."""
+        if result.adopted:
+            self.notify(
+                plural(
+                    len(result.adopted),
+                    "{n:,} run newer than the restored state was added to the list again: {names}.",
+                    "{n:,} runs newer than the restored state were added to the list again: "
+                    "{names}.",
+                    names=", ".join(run.name for run in result.adopted[:SHOWN_RUNS]),
+                ),
+            )
+        if result.refused:
+            reason = "\n".join(tr(each) for each in result.refused[:SHOWN_RUNS])
+            self.notify(
+                plural(
+                    len(result.refused),
+                    "{n:,} run could not be added to the list again. {reason}",
+                    "{n:,} runs could not be added to the list again. {reason}",
+                    reason=reason,
+                ),
+                "bad",
+            )
 
     def show_report(self, report: str) -> None:
         """Show the report of an internal error."""
