@@ -321,3 +321,20 @@ def test_a_set_typed_in_another_spelling_is_shown_and_keeps_its_labels(dialog, s
     assert current(made) == "view"
     made.save()
     assert session.labels.counts("view") == before
+
+
+def test_a_new_name_that_differs_from_another_in_case_alone_is_noted(dialog, session):
+    made = dialog("view")
+    row = names(made.table).index("left")
+    made.table.item(row, 0).setText("RIGHT")
+    made.save()
+    (note,) = made.notes
+    assert "“RIGHT” of view, beside “right”" in note
+    assert {"RIGHT", "right"} <= set(session.labels.get("view").names)
+    again = dialog("view")
+    again.table.item(row, 0).setText("left")
+    again.save()
+    last = dialog("view")
+    last.table.item(row, 0).setText("Left")
+    last.save()
+    assert again.notes == last.notes == []

@@ -278,7 +278,8 @@ class LabelTable(QTableWidget):
 class LabelSetsDialog(Dialog):
     """List of label sets at the left, labels of the current set at the right.
 
-    `chosen` is the set that is current at first.
+    `chosen` is the set that is current at first. `notes` are what is to be reported once it is
+    saved.
     """
 
     def __init__(
@@ -292,6 +293,7 @@ class LabelSetsDialog(Dialog):
         self._drafts: dict[str, LabelSet] = dict(self._before)
         self._renamed: dict[str, dict[str, str]] = {}
         self._shown = ""
+        self.notes: list[str] = []
         self.sets = QListWidget()
         self.sets.setFixedWidth(160)
         self.table = LabelTable()
@@ -464,3 +466,17 @@ class LabelSetsDialog(Dialog):
             renamed = self._renamed.get(name, {})
             if draft != self._before.get(name) or renamed:
                 edit_set(self._session, draft, renamed)
+                self._note_alike(draft)
+
+    def _note_alike(self, draft: LabelSet) -> None:
+        """Note new names of a set that differ from others of it in case or spaces alone."""
+        before = self._before.get(draft.name)
+        known = LabelNames(draft.names)
+        for new in draft.names:
+            like = known.like(new)
+            if like and (before is None or new not in before.names):
+                note = tr(
+                    "New: “{new}” of {set}, beside “{like}”. To merge them, rename one to the"
+                    " other."
+                )
+                self.notes.append(note.format(new=new, set=draft.name, like=like))

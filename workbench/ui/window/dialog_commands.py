@@ -116,7 +116,10 @@ class DialogCommands(QMainWindow):
         """Edit the label sets."""
         from workbench.ui.dialogs.label_sets import LabelSetsDialog
 
-        self._show(LabelSetsDialog(self.session, parent=self))
+        dialog = LabelSetsDialog(self.session, parent=self)
+        self._show(dialog)
+        for note in dialog.notes:
+            self.context.notify(note, "warn")
 
     @command(mark("Annotator…"), id="annotator", menu=Menu.LABEL)
     def choose_annotator(self) -> None:
