@@ -9,10 +9,12 @@ from PIL import Image
 from tests.fixtures.imports import export_labels, import_labels
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import run_here
+from workbench.app.labels.reading import ReadChoices
 from workbench.app.session import Session
 from workbench.domain.crops import Crop, CropState
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.geometry import Rect
+from workbench.domain.import_reports import DecisionKind
 from workbench.domain.label_names import tidied
 from workbench.domain.labels import Author, Label, LabelSet
 from workbench.domain.splits import Part, SplitPlan
@@ -228,3 +230,37 @@ def test_a_coco_file_of_a_part_gives_it(labelled, tmp_path):
     import_labels(labelled, file)
     assert labelled.splits.current().name == "instances"
     assert labelled.splits.counts()[Part.VALIDATION] == 1
+
+
+@pytest.fixture
+def foreign(session, tmp_path):
+    """Two images in a project, and a table with absolute paths of other folders."""
+    for at, name in enumerate(("train/b.jpg", "x/c.jpg")):
+        path = tmp_path / "r" / name
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (20, 20 + at)).save(path)
+    table = tmp_path / "f.csv"
+    table.write_text("path,category\n/data/test/b.jpg,jay\nC:\\other\\season2\\c.jpg,kite\n")
+    return table
+
+
+def other_folders(report):
+    return [
+        one.value.values["n"] for one in report.decisions if one.kind is DecisionKind.OTHER_FOLDERS
+    ]
+
+
+def test_matches_by_the_name_alone_are_reported_by_both_imports(foreign, session, tmp_path):
+    choices = ReadChoices(root=tmp_path / "r")
+    task = import_task(session, [foreign], {"category": "csv"}, choices)
+    report = run_here(task).value.report
+    assert (report.added, other_folders(report)) == (2, [2])
+    assert report.needs_attention
+    assert "/data/test/b.jpg → " in str(report.decisions[-1].value)
+    assert other_folders(import_labels(session, foreign)) == [2]
+
+
+def test_a_root_limits_absolute_paths_to_the_images_below_it(foreign, session, tmp_path):
+    run_here(import_task(session, [tmp_path / "r"]))
+    report = import_labels(session, foreign, ReadChoices(root=tmp_path / "r" / "x"))
+    assert (report.labelled, len(report.skipped), other_folders(report)) == (1, 1, [1])

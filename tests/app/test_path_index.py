@@ -2,7 +2,8 @@
 
 import pytest
 
-from workbench.app.labels.path_index import PathIndex
+from workbench.app.labels.path_index import LooseMatches, PathIndex
+from workbench.domain.import_reports import DecisionKind
 
 KNOWN = (
     "/data/birds/owl/1.jpg",
@@ -86,3 +87,41 @@ def test_decomposed_characters_are_those_that_are_composed():
     assert index.find("M\u00f6we.jpg") == []
     both = PathIndex([("a/Mo\u0308\u0323we.png", 1), ("a/Mo\u0323\u0308we.png", 2)])
     assert both.find("M\u1ecd\u0308we.png") == [1, 2]
+
+
+def loose(*pairs):
+    """The kinds and numbers of what is reported of written paths and their files."""
+    matches = LooseMatches()
+    for written, found in pairs:
+        matches.add(written, found)
+    return {(one.kind, one.value.values["n"]) for one in matches.decisions("list.csv")}
+
+
+@pytest.mark.parametrize(
+    ("written", "found", "kind"),
+    [
+        ("/data/r/train/b.jpg", "/data/r/train/b.jpg", None),
+        ("train/b.jpg", "/data/r/train/b.jpg", None),
+        ("./train/b", "/data/r/train/b.jpg", None),
+        ("b.jpg", "/data/r/train/b.jpg", DecisionKind.PATHS),
+        ("images/train/b.jpg", "/data/r/train/b.jpg", DecisionKind.PATHS),
+        ("images/b.jpg", "/data/r/train/b.jpg", DecisionKind.PATHS),
+        ("C:\\old\\train\\b.jpg", "/data/r/train/b.jpg", DecisionKind.PATHS),
+        ("/data/test/b.jpg", "/data/r/train/b.jpg", DecisionKind.OTHER_FOLDERS),
+        ("C:\\other\\season2\\c.jpg", "D:\\r\\x\\c.jpg", DecisionKind.OTHER_FOLDERS),
+        ("/x/Mo\u0308we/b.jpg", "/data/M\u00f6we/b.jpg", DecisionKind.PATHS),
+    ],
+)
+def test_a_match_that_ignores_written_folders_is_reported(written, found, kind):
+    assert loose((written, found)) == ({(kind, 1)} if kind else set())
+
+
+def test_loose_matches_are_counted_with_a_few_samples():
+    matches = LooseMatches()
+    for at in range(5):
+        matches.add(f"/old/{at}.jpg", f"/new/{at}.jpg")
+    (one,) = matches.decisions("list.csv")
+    assert (one.about, one.value.values["n"]) == ("list.csv", 5)
+    assert str(one.value).endswith(
+        "/old/0.jpg → /new/0.jpg, /old/1.jpg → /new/1.jpg, /old/2.jpg → /new/2.jpg, …"
+    )

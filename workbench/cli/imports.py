@@ -25,6 +25,7 @@ from workbench.domain.part_words import part_named
 from workbench.domain.splits import Part
 from workbench.formats import FORMATS
 
+_OTHER_IMAGES = "Other images: --root FOLDER, the folder with the images that are meant"
 SHOWN = 20  # findings printed of each kind; --json and --csv have them all
 
 
@@ -160,6 +161,8 @@ def change_of(decision: Decision) -> str:
         DecisionKind.NOT_IMPORTED: "To import it as labels: --labels "
         + shlex.quote(f"{decision.own}={decision.suggested}"),
         DecisionKind.PART: f"Another part: --part {own or 'FOLDER'}=…",
+        DecisionKind.PATHS: _OTHER_IMAGES,
+        DecisionKind.OTHER_FOLDERS: _OTHER_IMAGES,
         DecisionKind.FOLDERS: f"To import them as labels: --{decision.suggested}-from folder",
     }.get(decision.kind, "")
 

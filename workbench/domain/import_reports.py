@@ -53,6 +53,8 @@ class DecisionKind(StrEnum):
     NOT_IMPORTED = "not imported"
     FOLDERS = "folders"  # whose names are not imported
     PART = "part"  # of a split, which a word stands for
+    PATHS = "paths"  # that do not agree with those of their images in all folders
+    OTHER_FOLDERS = "other folders"  # paths of which no folder agrees
     REMARK = "remark"  # cannot be changed
 
 
@@ -109,7 +111,12 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_attention(self) -> bool:
         """Whether something was left out, or new in a way that may be a mistake."""
-        return bool(self.skipped or self.conflicts or any(one.like for one in self.new_labels))
+        return bool(
+            self.skipped
+            or self.conflicts
+            or any(one.like for one in self.new_labels)
+            or any(one.kind is DecisionKind.OTHER_FOLDERS for one in self.decisions)
+        )
 
     def counts(self) -> list[Message]:
         """The numbers as sentences, without those that are 0."""

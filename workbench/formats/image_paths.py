@@ -132,6 +132,9 @@ def _settle_absolute(dataset: Dataset, fixed: bool) -> None:
         shared = base
     elif not fixed and len(absolute) == len(dataset.images) and _is_folder(shared):
         dataset.base = Path(shared)
+    elif shared:
+        text = Message("{folder}, where its images were, is left out of their paths", folder=shared)
+        dataset.remarks.append(text)
     _rename(dataset, lambda path: path[len(shared) :].lstrip("/") if is_absolute(path) else path)
 
 

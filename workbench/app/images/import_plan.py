@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from workbench.app.image_files import search, why_unsupported
-from workbench.app.labels.path_index import PathIndex
+from workbench.app.labels.path_index import LooseMatches, PathIndex
 from workbench.app.labels.reading import (
     NO_CHOICES,
     SAMPLES,
@@ -345,6 +345,7 @@ def _locate_all(planned: PlannedSource, read: ReadDataset) -> Generator[None, No
     """Find the files that the records of a dataset name."""
     index: PathIndex[str] | None = None
     located: dict[str, list[RecordAt]] = {}
+    loose = LooseMatches()
     base, source = read.dataset.base, planned.plan.path.name
     for count, record in enumerate(read.dataset.images):
         if count % 512 == 0:
@@ -356,6 +357,8 @@ def _locate_all(planned: PlannedSource, read: ReadDataset) -> Generator[None, No
                 names = (yield from search(base)).images
                 index = PathIndex((name, _relative(base / name, planned.base)) for name in names)
             found = index.find(record.path)
+            if len(found) == 1:
+                loose.add(record.path, (planned.base / found[0]).as_posix())
         if len(found) == 1:
             located.setdefault(found[0], []).append((record, source))
             continue
@@ -370,6 +373,8 @@ def _locate_all(planned: PlannedSource, read: ReadDataset) -> Generator[None, No
             )
         planned.skipped.append(SkippedFile(record.path, reason))
     planned.files.extend(NamedFile(name, tuple(records)) for name, records in located.items())
+    decisions = (*planned.plan.decisions, *loose.decisions(source))
+    planned.plan = dataclasses.replace(planned.plan, decisions=decisions)
 
 
 def locate(base: Path, name: str) -> Path | None:

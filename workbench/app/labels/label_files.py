@@ -22,7 +22,7 @@ from workbench.app.jobs import (
     applying,
 )
 from workbench.app.labels.label_intake import LabelIntake
-from workbench.app.labels.path_index import PathIndex
+from workbench.app.labels.path_index import LooseMatches, PathIndex
 from workbench.app.labels.reading import (
     NO_CHOICES,
     PlacedRecord,
@@ -40,6 +40,7 @@ from workbench.domain.import_reports import Decision, ImportReport, Skipped
 from workbench.domain.part_words import part_named
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
+from workbench.formats.image_paths import is_absolute
 from workbench.storage.project import Project
 from workbench.vision.headers import identify
 
@@ -91,7 +92,7 @@ def import_labels_task(
         read = yield from read_dataset(file, choices, known)
         base = read.dataset.base.absolute()
         with Project.reading(folder) as project:
-            index = ProjectImages(project)
+            index = ProjectImages(project, choices.root)
         matched: list[PlacedRecord] = []
         skipped = [Skipped(Message(one.path), Message(one.reason)) for one in read.dataset.rejected]
         for number, record in enumerate(read.dataset.images, start=1):
@@ -102,7 +103,7 @@ def import_labels_task(
                 skipped.append(_not_found(record, file.name, reason))
             else:
                 matched.append(PlacedRecord(image, record, file.name))
-        decisions = tuple(decisions_about(file, read, choices))
+        decisions = (*decisions_about(file, read, choices), *index.loose.decisions(file.name))
         rows = len(read.dataset.images) + len(read.dataset.rejected)
         yield _ReadFile(rows, read.sets, read.declared, tuple(skipped), decisions)
         for at in range(0, len(matched), BATCH):
@@ -193,13 +194,18 @@ def image_bases(store: Project) -> list[str]:
 
 
 class ProjectImages:
-    """The images of a project, found by a record's hash or path."""
+    """The images of a project, found by a record's hash or path; with a `root`, absolute paths of
+    another computer mean images below it alone."""
 
-    def __init__(self, store: Project) -> None:
+    def __init__(self, store: Project, root: Path | None = None) -> None:
         rows = store.images.index()
         self._by_hash = {hash_: id_ for id_, hash_, _ in rows}
-        known = ((path, id_) for id_, _, path in rows if path)
+        self._paths = {id_: path.replace("\\", "/") for id_, _, path in rows if path}
+        known = ((path, id_) for id_, path in self._paths.items())
         self._by_path = PathIndex(known, image_bases(store))
+        self._bases = {base.replace("\\", "/") for base in image_bases(store)}
+        self._root = f"{root.absolute().as_posix().rstrip('/')}/" if root is not None else ""
+        self.loose = LooseMatches()
 
     def find(self, record: ImageRecord, base: Path) -> tuple[int | None, Message]:
         """Id of a record's image, or None and the reason; `base` is that of its dataset.
@@ -222,16 +228,28 @@ class ProjectImages:
         """Ids of the images that a record's path may mean: by its path as it is written, else by
         the content of a copy in the dataset, else without the folders that the format has."""
         path = record.path
-        if exact := self._by_path.at(f"{base.as_posix()}/{path}"):
+        if exact := self._by_path.at(f"{base.as_posix()}/{path}") or self._by_path.at(path):
             return exact
         found = self._by_path.find_as_written(path)
+        absolute = is_absolute(path.replace("\\", "/"))
+        if self._root and absolute:
+            found = [one for one in found if self._paths[one].startswith(self._root)]
         if len(found) == 1:
-            return found
+            return self._noted(path, found)
         if content := identify(base / path):
             same = self._by_hash.get(content)
             return found if same is None else [same]
-        found = found or self._by_path.find(path)
+        if not found and not absolute:
+            found = self._by_path.find(path)
         first, _, rest = path.partition("/")
         if not found and rest and record.part and part_named(first) is record.part:
-            return self._by_path.find(rest)
+            found = self._by_path.find(rest)
+        return self._noted(path, found)
+
+    def _noted(self, written: str, found: list[int]) -> list[int]:
+        """The images that a path may mean; if it is one, note how they agree."""
+        if len(found) == 1:
+            path = self._paths[found[0]]
+            if path.rpartition("/")[0] not in self._bases or "/" in written:
+                self.loose.add(written, path)
         return found

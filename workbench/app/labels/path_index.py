@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from workbench.domain.import_reports import Decision, DecisionKind
+from workbench.domain.text import Message, counted
+
 K = TypeVar("K")
+
+SAMPLES = 3  # paths shown of those that are matched in the same way
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 # Folders that formats put images in, wherever these come from; in lower case.
@@ -129,3 +135,77 @@ def _shared(one: Sequence[str], other: Sequence[str]) -> int:
     while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
         count += 1
     return count
+
+
+@dataclass
+class _Several:
+    """The number of paths that are matched in the same way, and the first few, with the files."""
+
+    count: int = 0
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, written: str, found: str) -> None:
+        """Count a path and its file."""
+        self.count += 1
+        if len(self.samples) < SAMPLES:
+            self.samples.append(f"{written} → {found}")
+
+
+class LooseMatches:
+    """Paths whose file was found although not all that is written agrees, to be reported.
+
+    These are names without a folder, found elsewhere than beside their file; paths of which only
+    the last folders agree; and absolute paths of which no folder agrees, so that the file may be
+    another one of the same name.
+    """
+
+    def __init__(self) -> None:
+        self._names, self._ends, self._others = _Several(), _Several(), _Several()
+
+    def add(self, written: str, found: str) -> None:
+        """Note how a path as written in a file agrees with the whole path of the file found."""
+        clean, found = _clean(written), found.replace("\\", "/")
+        if "/" in clean and found.endswith(clean):
+            return
+        *folders, _ = unicodedata.normalize("NFC", clean).split("/")
+        *real, _ = unicodedata.normalize("NFC", found).split("/")
+        agreeing = _shared(folders, real)
+        if not folders:
+            self._names.add(clean, found)
+        elif agreeing < len(folders):
+            other = not agreeing and _ABSOLUTE.match(clean)
+            (self._others if other else self._ends).add(clean, found)
+
+    def decisions(self, about: str) -> list[Decision]:
+        """What was decided about the paths of the file `about`, the least certain first."""
+        other = counted(
+            self._others.count,
+            "{n:,} absolute path is matched by its file name alone, none of its folders is found:"
+            " {samples}",
+            "{n:,} absolute paths are matched by their file names alone, none of their folders is"
+            " found: {samples}",
+            samples=_samples(self._others),
+        )
+        ends = counted(
+            self._ends.count,
+            "{n:,} path is matched by its last folders and name, without those before: {samples}",
+            "{n:,} paths are matched by their last folders and names, without those before:"
+            " {samples}",
+            samples=_samples(self._ends),
+        )
+        names = counted(
+            self._names.count,
+            "{n:,} file name without a folder is found in another folder: {samples}",
+            "{n:,} file names without a folder are found in other folders: {samples}",
+            samples=_samples(self._names),
+        )
+        found: tuple[tuple[Message, DecisionKind], ...] = (
+            (other, DecisionKind.OTHER_FOLDERS),
+            (ends, DecisionKind.PATHS),
+            (names, DecisionKind.PATHS),
+        )
+        return [Decision(about, text, kind) for text, kind in found if text.values["n"]]
+
+
+def _samples(some: _Several) -> str:
+    return ", ".join(some.samples) + (", …" if some.count > len(some.samples) else "")

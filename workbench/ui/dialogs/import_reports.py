@@ -41,12 +41,15 @@ from workbench.ui.parts.elided import ElidedLabel
 _SIZE = QSize(1100, 560)
 _ROW_PIXELS, _ENTRY_PIXELS = 26, 48
 _IMAGE = Qt.ItemDataRole.UserRole  # id of the image of a row
+_OTHER_IMAGES = mark("Import again with another folder for paths, or correct them")
 _CHANGES = {
     DecisionKind.FORMAT: mark("Import again and choose another format"),
     DecisionKind.ENCODING: mark("Import again and choose another encoding"),
     DecisionKind.LABEL_SET: mark("Import again and choose another label set"),
     DecisionKind.NOT_IMPORTED: mark("Import again and choose a label set for it"),
     DecisionKind.PART: mark("Write train, validation or test in the file and import again"),
+    DecisionKind.PATHS: _OTHER_IMAGES,
+    DecisionKind.OTHER_FOLDERS: _OTHER_IMAGES,
     DecisionKind.FOLDERS: mark("Import again and choose a label set for them"),
 }
 
