@@ -133,8 +133,49 @@ def test_two_lines_of_a_label_file_that_contradict_each_other(session, twins, tm
     file = tmp_path / "l.csv"
     file.write_text("path,set,label\n0.png,category,owl\n1.png,category,owl\n1.png,category,bat\n")
     result = import_labels(session, file)
-    assert (result.rows, result.labelled) == (3, 1)
+    assert (result.rows, result.labelled, len(result.changed)) == (3, 0, 1)
     assert labels(session) == {0: "owl", 1: "cat"}
     ((name, kept, claims),) = places(result)
     assert (name, kept) == ("category", "cat")
     assert claims == [("owl", "l.csv, line 3"), ("bat", "l.csv, line 4")]
+
+
+def test_replaced_labels_of_an_earlier_import_are_listed_with_both_places(session, twins, tmp_path):
+    shutil.rmtree(twins / "dog")
+    taken(session, twins)
+    file, other = tmp_path / "h.csv", tmp_path / "h2.csv"
+    file.write_text("path,category\n0.png,owl\n1.png,owl\n")
+    other.write_text("path,category\n0.png,owl\n1.png,bat\n")
+    assert len(import_labels(session, file).changed) == 2
+    result = import_labels(session, other)
+    (one,) = result.changed
+    assert (one.image, one.set, one.before.label, one.after.label) == (
+        "1.png", "category", "owl", "bat"
+    )  # fmt: skip
+    assert str(one.before.place).startswith("Import labels from h.csv, 20")
+    assert str(one.after.place) == "h2.csv, line 3"
+    assert (result.labelled, result.equal, result.conflicts) == (0, 1, ())
+    assert result.needs_attention
+    assert session.import_reports.all()[3] == result
+    again = import_labels(session, other)
+    assert (again.labelled, again.equal, again.changed) == (0, 2, ())
+
+
+def test_a_conflict_takes_back_a_change(session, twins, tmp_path):
+    shutil.rmtree(twins / "dog")
+    taken(session, twins)
+    file = tmp_path / "h.csv"
+    file.write_text("path,category\n1.png,owl\n1.png,cat\n0.png,cat\n0.png,owl\n")
+    result = import_labels(session, file)
+    assert (result.labelled, result.equal, result.changed) == (0, 0, ())
+    assert len(result.conflicts) == 2
+    assert labels(session) == {0: "cat", 1: "cat"}
+
+
+def test_labels_that_go_together_count_only_new_ones(session, twins, tmp_path):
+    edit_set(session, LabelSet("category", (Label("cat"), Label("dog")), exclusive=False), {})
+    taken(session, twins)
+    file = tmp_path / "h.csv"
+    file.write_text("path,set,label\n1.png,category,owl\n1.png,category,cat\n")
+    result = import_labels(session, file)
+    assert (result.labelled, result.equal, result.changed) == (1, 1, ())

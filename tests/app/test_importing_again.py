@@ -210,7 +210,7 @@ def test_labels_and_sets_come_back_as_they_are_spelt(session, folder, tmp_path, 
     sets = session.store.labels.sets()
     for _ in range(2):
         result = import_labels(session, file)
-        assert (result.labelled, result.kept) == (result.rows, 0)
+        assert (result.labelled, result.equal, result.kept) == (0, result.rows, 0)
         assert session.store.labels.current() == before
         assert session.store.labels.sets() == sets
 
@@ -244,7 +244,7 @@ def test_a_label_file_is_followed_to_the_letter(session, folder, tmp_path):
     respelt = LabelSet("pose", (Label("perched"), Label("flying")))
     edit_set(session, respelt, {"Perched": "perched"})
     result = import_labels(session, tmp_path / "l.csv")
-    assert (result.labelled, result.kept) == (2, 0)
+    assert (result.labelled, len(result.changed), result.equal, result.kept) == (0, 1, 1, 0)
     assert [(one.label, one.like) for one in result.new_labels] == [("Perched", "perched")]
 
 

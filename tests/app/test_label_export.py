@@ -454,6 +454,8 @@ def test_no_cell_is_a_formula_and_names_come_back(tmp_path, name, ending):
 
 def test_a_saved_report_has_no_formulas(tmp_path):
     skipped = (Skipped(Message("=cmd.jpg"), Message("-x")),)
-    save_report(ImportReport(title=Message("Import"), skipped=skipped), tmp_path / "r.csv")
+    save_report(
+        ImportReport(title=Message("Import"), skipped=skipped), tmp_path / "r.csv", lambda _: ""
+    )
     lines = (tmp_path / "r.csv").read_text("utf-8").splitlines()
-    assert ["skipped", "'=cmd.jpg", "'-x"] in list(csv.reader(lines))
+    assert ["skipped", "'=cmd.jpg", "'-x", ""] in list(csv.reader(lines))

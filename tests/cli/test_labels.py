@@ -126,14 +126,15 @@ def test_label_files_are_counted_and_unknown_images_named(birds: Path, capsys) -
     shown = capsys.readouterr()
     assert shown.out.splitlines()[:4] == [
         "2 rows read",
-        "1 label given",
+        "1 label changed",
         "1 file or line skipped",
-        "Skipped:",
+        "Changed:",
     ]
+    assert "→ “left” (in.csv, line 2)" in shown.out
     assert "gone.png (in.csv, line 3): not an image of this project" in shown.out
     assert run(["labels", "import", "Birds", "in.csv", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["rows"], found["labelled"], found["kept"]) == (2, 1, 0)
+    assert (found["rows"], found["labelled"], found["equal"], found["kept"]) == (2, 0, 1, 0)
     assert [one["path"] for one in found["skipped"]] == ["gone.png (in.csv, line 3)"]
 
 

@@ -84,7 +84,13 @@ def test_other_notifications_have_no_button(window):
 
 
 def test_conflicts_are_shown_with_their_places(report):
-    assert tabs(report) == ["Conflicts (1)", "Skipped (1)", "New labels (2)", "Decisions (1)"]
+    assert tabs(report) == [
+        "Conflicts (1)",
+        "Changed labels (2)",
+        "Skipped (1)",
+        "New labels (2)",
+        "Decisions (1)",
+    ]
     assert report.tabs.currentIndex() == 0
     assert cells(report.conflicts) == [
         ["owl/owl1.jpg", "category", "Owl", "found.csv, line 2", "“owl” kept"],
@@ -124,14 +130,25 @@ def test_a_report_is_saved_as_csv_and_copied(report, tmp_path):
     answer.end()
     with (tmp_path / "report.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["kind", "subject", "details"]
+    assert rows[0] == ["kind", "subject", "details", "to change it"]
     assert rows[1][:2] == ["import", "Import labels from found.csv"]
-    assert [row[1:] for row in rows if row[0] == "number"] == [
-        *(["5", "5 rows read"], ["2", "2 labels given"], ["2", "2 new labels"]),
+    assert [row[1:3] for row in rows if row[0] == "number"] == [
+        *(["5", "5 rows read"], ["2", "2 labels changed"], ["2", "2 new labels"]),
         *(["1", "1 conflict"], ["1", "1 file or line skipped"]),
     ]
     found = [row[0] for row in rows if row[0] not in ("kind", "import", "number")]
-    assert found == ["conflict", "skipped", "new label", "new label", "decided"]
+    assert [row[3] for row in rows if row[0] == "decided"] == [
+        "Import again and choose another format"
+    ]
+    assert found == [
+        "conflict",
+        "changed",
+        "changed",
+        "skipped",
+        "new label",
+        "new label",
+        "decided",
+    ]
     report.copy_button.click()
     assert QGuiApplication.clipboard().text().startswith("import\tImport labels from found.csv")
     assert "conflict\towl/owl1.jpg\tcategory" in QGuiApplication.clipboard().text()

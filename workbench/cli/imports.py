@@ -18,6 +18,7 @@ from workbench.domain.import_reports import (
     Decision,
     DecisionKind,
     ImportReport,
+    change_text,
     conflict_text,
     like_text,
 )
@@ -123,7 +124,7 @@ def imports_command(
             raise KnownError("There is no such report.", "List them with: workbench imports.")
         print_report(out, chosen)
         if file is not None:
-            notes = save_report(chosen, file)
+            notes = save_report(chosen, file, change_of)
             out.print(f"saved to {file}")
             for note in notes:
                 out.print(str(note))
@@ -138,6 +139,8 @@ def print_report(out: Output, report: ImportReport) -> None:
         out.print(f"{part} part: {count:,}")
     conflicts = [f"  {one.image}: {conflict_text(one)}" for one in report.conflicts]
     _print(out, "Conflicts:", conflicts)
+    changed = [f"  {one.image}: {change_text(one)}" for one in report.changed]
+    _print(out, "Changed:", changed)
     _print(out, "Skipped:", [f"  {one.path}: {one.reason}" for one in report.skipped])
     new = [
         f"  {one.set}: {one.label}" + (f" ({like_text(one)})" if one.like else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,6 +32,16 @@ class Conflict(msgspec.Struct, frozen=True):
     set: str
     labels: tuple[PlacedLabel, ...]
     kept: str = ""
+    id: int = 0
+
+
+class ChangedLabel(msgspec.Struct, frozen=True):
+    """A label that the import replaced, and the new one; `id` is the image's id."""
+
+    image: str
+    set: str
+    before: PlacedLabel
+    after: PlacedLabel
     id: int = 0
 
 
@@ -79,16 +90,23 @@ class Skipped(msgspec.Struct, frozen=True):
     reason: Message
 
 
-ReportRow = tuple[str, str, str]  # the kind of finding, what it is about, and details
+class ReportRow(NamedTuple):
+    """The kind of a finding, what it is about, details, and the decision if it is one."""
+
+    kind: str
+    about: str
+    details: Message
+    decision: Decision | None = None
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """The complete result of an import of images or labels.
 
     `made_at` is in seconds since the epoch. Numbers of images: `added`; `known`, unchanged since an
-    earlier import or moved; `duplicates`, another file of a known image; `labelled`, with a label
-    of the import; `kept`, whose label by hand was kept instead. `rows` are the entries of label
-    files, `boxes` the new crops.
+    earlier import or moved; `duplicates`, another file of a known image. Numbers of labels:
+    `labelled`, given where there was none; `equal`, as they were before; `kept`, by hand, and not
+    replaced. `rows` are the entries of label files, `boxes` the new crops, `changed` the labels of
+    earlier imports and models that the import replaced.
     `parts` is the number of images in each part of the split that came with the labels.
     """
 
@@ -99,10 +117,12 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int = 0
     rows: int = 0
     labelled: int = 0
+    equal: int = 0
     kept: int = 0
     boxes: int = 0
     skipped: tuple[Skipped, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    changed: tuple[ChangedLabel, ...] = ()
     new_sets: tuple[str, ...] = ()
     new_labels: tuple[NewLabel, ...] = ()
     decisions: tuple[Decision, ...] = ()
@@ -114,6 +134,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         return bool(
             self.skipped
             or self.conflicts
+            or self.changed
             or any(one.like for one in self.new_labels)
             or any(one.kind is DecisionKind.OTHER_FOLDERS for one in self.decisions)
         )
@@ -127,6 +148,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
             counted(self.duplicates, "{n:,} duplicate file", "{n:,} duplicate files"),
             counted(self.rows, "{n:,} row read", "{n:,} rows read"),
             counted(self.labelled, "{n:,} label given", "{n:,} labels given"),
+            counted(len(self.changed), "{n:,} label changed", "{n:,} labels changed"),
+            counted(self.equal, "{n:,} label as before", "{n:,} labels as before"),
             counted(self.kept, "{n:,} label by hand kept", "{n:,} labels by hand kept"),
             counted(self.boxes, "{n:,} box added", "{n:,} boxes added"),
             counted(len(self.new_sets), "{n:,} new label set", "{n:,} new label sets"),
@@ -139,21 +162,26 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     def rows_of(self) -> Iterator[ReportRow]:
         """The numbers and all findings as rows of a table, the conflicts first among these."""
         moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.made_at))
-        yield (mark("import"), str(self.title), Message(moment))
+        yield ReportRow(mark("import"), str(self.title), Message(moment))
         for text in self.counts():
-            yield (mark("number"), str(text.values["n"]), text)
+            yield ReportRow(mark("number"), str(text.values["n"]), text)
         for part, count in self.parts.items():
-            yield (mark("part"), part, counted(count, "{n:,} image", "{n:,} images"))
+            yield ReportRow(mark("part"), part, counted(count, "{n:,} image", "{n:,} images"))
         for conflict in self.conflicts:
-            yield (mark("conflict"), conflict.image, conflict_text(conflict))
+            yield ReportRow(mark("conflict"), conflict.image, conflict_text(conflict))
+        for change in self.changed:
+            yield ReportRow(mark("changed"), change.image, change_text(change))
+        yield from self._other_rows()
+
+    def _other_rows(self) -> Iterator[ReportRow]:
         for one in self.skipped:
-            yield (mark("skipped"), str(one.path), one.reason)
+            yield ReportRow(mark("skipped"), str(one.path), one.reason)
         for name in self.new_sets:
-            yield (mark("new label set"), name, Message(""))
+            yield ReportRow(mark("new label set"), name, Message(""))
         for new in self.new_labels:
-            yield (mark("new label"), f"{new.set}: {new.label}", like_text(new))
+            yield ReportRow(mark("new label"), f"{new.set}: {new.label}", like_text(new))
         for decision in self.decisions:
-            yield (mark("decided"), decision.about, decision.value)
+            yield ReportRow(mark("decided"), decision.about, decision.value, decision)
 
 
 def conflict_text(conflict: Conflict) -> Message:
@@ -163,6 +191,18 @@ def conflict_text(conflict: Conflict) -> Message:
         text = "{set}: {places}; “{kept}” was kept"
         return Message(text, set=conflict.set or "split", places=places, kept=conflict.kept)
     return Message("{set}: {places}; none was given", set=conflict.set or "split", places=places)
+
+
+def change_text(change: ChangedLabel) -> Message:
+    """Which label replaced which one, and where both come from."""
+    return Message(
+        "{set}: “{before}” ({earlier}) → “{after}” ({place})",
+        set=change.set,
+        before=change.before.label,
+        earlier=change.before.place,
+        after=change.after.label,
+        place=change.after.place,
+    )
 
 
 def like_text(new: NewLabel) -> Message:

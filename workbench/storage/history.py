@@ -251,6 +251,12 @@ class History:
         text = self._db.value("SELECT text FROM edit WHERE undone ORDER BY id LIMIT 1")
         return from_stored(str(text)) if text is not None else None
 
+    def text_at(self, moment: float) -> Message | None:
+        """Text of the last edit begun by `moment` (in seconds since the epoch), or None."""
+        sql = "SELECT text FROM edit WHERE made_at <= ? AND NOT undone ORDER BY id DESC LIMIT 1"
+        text = self._db.value(sql, (round(moment * 1e6),))
+        return from_stored(str(text)) if text is not None else None
+
     def entries(self, limit: int = 100) -> list[HistoryEntry]:
         """Entries, newest first."""
         sql = "SELECT id, text, made_at, undone FROM edit ORDER BY id DESC LIMIT ?"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from workbench.app.session import Session
 from workbench.domain.datasets import MAIN_SET, DeclaredSet, GivenLabel
 from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.import_reports import (
+    ChangedLabel,
     Conflict,
     Decision,
     DecisionKind,
@@ -90,6 +92,7 @@ class LabelIntake:
     declared: Mapping[str, DeclaredSet] = field(default_factory=dict)
     elsewhere: Callable[[int], str] = lambda _: ""
     labelled: int = 0
+    equal: int = 0
     kept: int = 0
     parts: dict[int, Part] = field(default_factory=dict)
     new_sets: list[str] = field(default_factory=list)
@@ -103,6 +106,7 @@ class LabelIntake:
         self._written: set[tuple[str, str]] = set()  # set and label, as records have them
         self.boxes = BoxCrops(self.session)
         self._seen: dict[_Labelled, _Seen] = {}
+        self._changed: dict[_Labelled, ChangedLabel] = {}
         self._places: dict[int, PlacedRecord] = {}  # of the part of each image
         self._images: dict[_Labelled, PlacedRecord] = {}  # with conflicts
         self._conflicts: dict[_Labelled, list[PlacedLabel]] = {}
@@ -120,6 +124,11 @@ class LabelIntake:
             )
             for subject, labels in self._conflicts.items()
         ]
+
+    @property
+    def changed(self) -> list[ChangedLabel]:
+        """The labels that were replaced."""
+        return list(self._changed.values())
 
     @property
     def decisions(self) -> list[Decision]:
@@ -160,6 +169,7 @@ class LabelIntake:
         if seen is None:
             by_hand = now.author is Author.HUMAN and now.label != written
             self.kept += by_hand
+            self.equal += now.label == written
             self._seen[subject] = _Seen(written, one, now.label, settled=by_hand)
         elif seen.label != written:
             self._conflict(subject, seen, written, one)
@@ -360,7 +370,7 @@ class LabelIntake:
         now, author, made_at = current
         seen.before = now
         if now == label:
-            self.labelled += 1
+            self.equal += 1
             return False
         if author is Author.HUMAN or made_at > one.kept_since:
             seen.settled = True
@@ -371,8 +381,17 @@ class LabelIntake:
             seen.settled = True
             return False
         seen.given = True
-        self.labelled += 1
+        before = PlacedLabel(now, self._earlier_place(made_at))
+        self._changed[subject] = ChangedLabel(
+            one.record.path, subject.set, before, _place_given(label, one.place), one.image
+        )
         return True
+
+    def _earlier_place(self, moment: float) -> Message:
+        """Where a label comes from that was given at a moment: the edit that gave it."""
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+        edit = self.session.store.history.text_at(moment)
+        return Message("{edit}, {when}", edit=edit or Message("earlier import"), when=when)
 
     def _conflict(self, subject: _Labelled, seen: _Seen, label: str, one: PlacedRecord) -> None:
         """Report another label of a subject, and take back the first one."""
@@ -383,9 +402,9 @@ class LabelIntake:
         if seen.settled:
             return
         seen.settled = True
-        if seen.given or seen.before == seen.label:
-            self.labelled -= 1
+        self.equal -= seen.before == seen.label
         if seen.given:
+            self.labelled -= self._changed.pop(subject, None) is None
             back = seen.before
             assign = self._assigner(subject.is_crop)
             assign([subject.id], subject.set, back, Author.IMPORT)
@@ -397,7 +416,10 @@ class LabelIntake:
 
     def _give_several(self, name: str, is_crop: bool, given: Sequence[_Given]) -> None:
         """Give labels of a set that is not exclusive."""
-        names = self._names_of(name)
+        names, labels = self._names_of(name), self.session.store.labels
+        before = (labels.of_crops if is_crop else labels.of_images)(
+            {id_ for _, id_, _ in given}, name
+        )
         groups: dict[_Wanted, dict[int, None]] = {}
         for _, id_, label_given in given:
             label = names.equal(label_given.label)
@@ -406,7 +428,9 @@ class LabelIntake:
                 groups.setdefault(what, {})[id_] = None
         for what, ids in groups.items():
             self._assign(what, list(ids))
-            self.labelled += len(ids)
+            equal = sum(what.label in before.get(id_, ()) for id_ in ids)
+            self.equal += equal
+            self.labelled += len(ids) - equal
 
     def _assign_each(
         self, name: str, is_crop: bool, wanted: Mapping[_Labelled, _Wanted]

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from workbench.app.labels.reports import save_report
 from workbench.domain.images import ImageFilter
 from workbench.domain.import_reports import (
+    ChangedLabel,
     Conflict,
     Decision,
     DecisionKind,
@@ -79,7 +80,12 @@ class ImportReportsDialog(Dialog):
             [tr("Image"), tr("Label set"), tr("Label"), tr("Place"), tr("Result")],
             (0, 90, 150, 150, 130),
         )
-        self.conflicts.itemActivated.connect(self._show_image)
+        self.changed = _table(
+            [tr("Image"), tr("Label set"), tr("Before"), tr("From"), tr("Now"), tr("Place")],
+            (0, 90, 90, 0, 90, 0),
+        )
+        for table in (self.conflicts, self.changed):
+            table.itemActivated.connect(self._show_image)
         self.new_labels = _table([tr("Label set"), tr("Label"), tr("Note")], (120, 0, 0))
         self.skipped = _table([tr("File or line"), tr("Reason")], (0, 300))
         self.decisions = _table([tr("About"), tr("Decision"), tr("To change it")], (110, 0, 0))
@@ -94,6 +100,7 @@ class ImportReportsDialog(Dialog):
         self.tabs.addTab(
             boxed(column((self.conflicts, 1), hint, spacing=6)), tr("Conflicts", "of an import")
         )
+        self.tabs.addTab(self.changed, tr("Changed labels"))
         self.tabs.addTab(self.skipped, tr("Skipped", "of an import"))
         self.tabs.addTab(self.new_labels, tr("New labels"))
         self.tabs.addTab(self.decisions, tr("Decisions"))
@@ -134,12 +141,14 @@ class ImportReportsDialog(Dialog):
         texts += [tr("Parts: {parts}").format(parts=", ".join(parts))] if parts else []
         self.numbers.setText(" · ".join(texts))
         _fill(self.conflicts, (line for one in report.conflicts for line in _lines_of(one)))
+        _fill(self.changed, ((one.id, _change_of(one)) for one in report.changed))
         _fill(self.skipped, ((0, (_place(one.path), tr(one.reason))) for one in report.skipped))
         new = sorted(report.new_labels, key=lambda one: not one.like)
         _fill(self.new_labels, ((0, (one.set, one.label, tr(like_text(one)))) for one in new))
         _fill(self.decisions, ((0, _decided(one)) for one in report.decisions))
         titles = (
             (tr("Conflicts", "of an import"), len(report.conflicts)),
+            (tr("Changed labels"), len(report.changed)),
             (tr("Skipped", "of an import"), len(report.skipped)),
             (tr("New labels"), len(report.new_labels)),
             (tr("Decisions"), len(report.decisions)),
@@ -159,8 +168,10 @@ class ImportReportsDialog(Dialog):
     def copy(self) -> None:
         """Copy the report as lines with tab-separated columns."""
         if self._report is not None:
-            rows = self._report.rows_of()
-            lines = (f"{tr(kind)}\t{about}\t{tr(text)}".rstrip() for kind, about, text in rows)
+            lines = (
+                f"{tr(kind)}\t{about}\t{tr(text)}\t{_change(one) if one else ''}".rstrip()
+                for kind, about, text, one in self._report.rows_of()
+            )
             QGuiApplication.clipboard().setText("\n".join(lines))
             self.copy_button.setText(tr("Copied"))
 
@@ -174,7 +185,7 @@ class ImportReportsDialog(Dialog):
             file = Path(chosen)
             file = file if file.suffix else file.with_suffix(".csv")
             with self._context.reporting_errors():
-                notes = save_report(self._report, file)
+                notes = save_report(self._report, file, _change)
                 texts = [tr("{path} saved.").format(path=file), *map(tr, notes)]
                 self._context.notify(" ".join(texts), "info")
 
@@ -253,10 +264,19 @@ def _lines_of(conflict: Conflict) -> Iterable[tuple[int, Sequence[str]]]:
         yield conflict.id, (image, label_set, one.label, _place(one.place), outcome)
 
 
+def _change_of(one: ChangedLabel) -> Sequence[str]:
+    before, after = one.before, one.after
+    return one.image, one.set, before.label, _place(before.place), after.label, _place(after.place)
+
+
 def _place(place: Message) -> str:
     """A place in a file, translated; names of files and images are not."""
     return tr(place) if place.values else str(place)
 
 
 def _decided(one: Decision) -> Sequence[str]:
-    return one.about, tr(one.value), tr(_CHANGES.get(one.kind, ""))
+    return one.about, tr(one.value), _change(one)
+
+
+def _change(one: Decision) -> str:
+    return tr(_CHANGES.get(one.kind, ""))
