@@ -11,9 +11,11 @@ from tests.fixtures.toy_formats import TOY
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
 from workbench.app.labels.reading import EncodingUnsure, ReadChoices, format_for
+from workbench.cli.imports import change_of
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.formats import Origin
 from workbench.domain.images import SkippedFile
+from workbench.domain.import_reports import DecisionKind
 from workbench.domain.reports import Note
 from workbench.domain.splits import Part
 from workbench.formats import FORMATS, ReadOptions
@@ -314,3 +316,38 @@ def test_a_table_in_a_folder_of_images_is_remarked(session, folder):
     report = imported(session, folder).report
     assert [one.about for one in report.decisions] == ["t.csv"]
     assert labels(session) == {}
+
+
+KEYWORDS = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag>'
+    "{}</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def test_several_keywords_of_an_image_are_offered_and_no_conflict(session, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for at, words in enumerate((("owl", "night"), ("jay",))):
+        Image.new("RGB", (20, 20), (at, 0, 0)).save(folder / f"{at}.png")
+        items = "".join(f"<rdf:li>{word}</rdf:li>" for word in words)
+        (folder / f"{at}.xmp").write_text(KEYWORDS.format(items))
+    report = run_here(import_task(session, [folder])).value.report
+    assert (report.added, report.labelled, report.conflicts) == (2, 0, ())
+    (offered,) = [one for one in report.decisions if one.kind is DecisionKind.NOT_IMPORTED]
+    assert change_of(offered) == "To import it as labels: --labels =keywords"
+    report = import_labels(session, folder, ReadChoices(sets={"": "keywords"}))
+    assert (report.labelled, report.new_sets, report.conflicts) == (3, ("keywords",), ())
+    assert not session.labels.sets()["keywords"].exclusive
+    assert import_labels(session, folder).equal == 3  # a set that there is needs no choice
+
+
+def test_labels_of_a_list_that_are_not_imported_are_offered(session, tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    (tmp_path / "li.txt").write_text("a.png owl\n")
+    report = run_here(import_task(session, [tmp_path / "li.txt"])).value.report
+    (offered,) = [one for one in report.decisions if one.kind is DecisionKind.NOT_IMPORTED]
+    assert change_of(offered) == "To import it as labels: --labels =category"
+    choices = ReadChoices(sets={"": "category"})
+    assert run_here(import_task(session, [tmp_path / "li.txt"], {}, choices)).value.labelled == 1

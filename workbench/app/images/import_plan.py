@@ -232,6 +232,8 @@ def _remark(path: Path, read: ReadDataset) -> Message:
     """A note if there are labels that are not imported."""
     if read.sets or not any(one.labels for one in read.dataset.sets.values()):
         return NO_REMARK
+    if MAIN_SET in read.dataset.sets and read.format.name != LIST:
+        return NO_REMARK
     if MAIN_SET in read.dataset.sets:
         return Message(
             "{file} has labels, but no label set is imported from the list.", file=path.name

@@ -86,10 +86,11 @@ def import_labels_task(
     session.check_writable()
     title = Message("Import labels from {name}", name=file.name)
     folder, known = session.folder, tuple(dict.fromkeys((*session.labels.sets(), *IMPORTABLE_SETS)))
+    several = [name for name, one in session.labels.sets().items() if not one.exclusive]
     store = _LabelStore(session, title, split_name(file, choices.parts))
 
     def work() -> Steps[LabelImport]:
-        read = yield from read_dataset(file, choices, known)
+        read = yield from read_dataset(file, choices, known, several)
         base = read.dataset.base.absolute()
         with Project.reading(folder) as project:
             index = ProjectImages(project, choices.root)

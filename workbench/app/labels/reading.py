@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from workbench.files import read_regular, unusable
 from workbench.formats import FORMATS, DatasetFormat, ReadOptions, recognised
 
 _BLANK = 1 << 10  # bytes of a file that is empty but for blank lines
+KEYWORDS = "keywords"  # label set of several labels for an image, where a format names no sets
 SAMPLES = 3  # labels shown to confirm an encoding
 # Columns of labels that say nothing about what is labelled.
 GENERAL_NAMES = frozenset(
@@ -120,9 +121,10 @@ def format_for(path: Path, name: str = "") -> DatasetFormat:
 
 
 def read_dataset(
-    path: Path, choices: ReadChoices, known: Iterable[str]
+    path: Path, choices: ReadChoices, known: Iterable[str], several: Collection[str] = ()
 ) -> Generator[None, None, ReadDataset]:
-    """Read a dataset, yielding heartbeats; `known` are the label sets of the project.
+    """Read a dataset, yielding heartbeats; `known` are the label sets of the project, `several`
+    those that have several labels for an image.
 
     Raises EncodingUnsure if its encoding had to be guessed, and KnownError if it cannot be read.
     """
@@ -133,7 +135,8 @@ def read_dataset(
     if dataset.guessed and not choices.encoding:
         raise EncodingUnsure(path, dataset.encoding, samples_of(dataset))
     _add_part_of_name(path, dataset, choices.parts)
-    sets, offered = _choose(dataset, format, choices, known)
+    together = choices.main not in several and _are_together(dataset)
+    sets, offered = _choose(dataset, format, choices, known, together)
     return ReadDataset(dataset, format, sets, offered)
 
 
@@ -162,8 +165,23 @@ def split_name(path: Path, given: Given = NO_WORDS) -> str:
     return without_part(path.stem, given) or path.resolve().parent.name
 
 
+def _are_together(dataset: Dataset) -> bool:
+    """Whether a record gives an image several labels without a set, which are then declared as ones
+    that go together: keywords, and no contradiction."""
+    for image in dataset.images:
+        if len({one.label for one in image.labels if one.set == MAIN_SET}) > 1:
+            declared = dataset.sets.get(MAIN_SET, DeclaredSet())
+            dataset.sets[MAIN_SET] = DeclaredSet(declared.labels, exclusive=False)
+            return True
+    return False
+
+
 def _choose(
-    dataset: Dataset, format: DatasetFormat, choices: ReadChoices, known: Iterable[str]
+    dataset: Dataset,
+    format: DatasetFormat,
+    choices: ReadChoices,
+    known: Iterable[str],
+    together: bool,
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Which sets are imported as which, and which are only offered."""
     names = LabelNames(known)
@@ -172,15 +190,15 @@ def _choose(
         if name in choices.sets:
             chosen = choices.sets[name]
         elif name == MAIN_SET:
-            chosen = choices.main
+            chosen = names.equal(KEYWORDS) or "" if together else choices.main
         elif Carry.LABEL_SETS in format.carries and format.specific:
             chosen = name
         else:
             chosen = names.equal(name) or names.like(name)
-            if not chosen:
-                offered.append(name)
         if chosen:
             sets[name] = names.equal_or_new(chosen)
+        elif name not in choices.sets and (name or dataset.sets[name].labels):
+            offered.append(name)
     missing = [name for name in choices.sets if name not in dataset.sets]
     if missing:
         raise KnownError(
@@ -224,7 +242,13 @@ def decisions_about(path: Path, read: ReadDataset, choices: ReadChoices) -> list
     for own in read.offered:
         some = ", ".join(" ".join(one.split()) for one in dataset.sets[own].labels[:SAMPLES])
         text = Message("“{own}” ({labels}, …) is not imported", own=own, labels=some)
-        found.append(Decision(name, text, DecisionKind.NOT_IMPORTED, own, suggested_set(own)))
+        suggested = suggested_set(own)
+        if own == MAIN_SET and not dataset.sets[own].exclusive:
+            several = mark("images have several of its labels ({labels}, …): they are not imported")
+            text, suggested = Message(several, labels=some), KEYWORDS
+        elif own == MAIN_SET:
+            text = Message("its labels ({labels}, …) are not imported", labels=some)
+        found.append(Decision(name, text, DecisionKind.NOT_IMPORTED, own, suggested))
     found += decided_parts(name, dataset.part_words)
     return found + [Decision(name, remark) for remark in dataset.remarks]
 
@@ -251,7 +275,7 @@ def _shared(sets: Mapping[str, str]) -> dict[str, list[str]]:
 
 def suggested_set(own: str) -> str:
     """The label set that is suggested for a column: the main one for names such as `label`."""
-    return IMPORTABLE_SETS[0] if own.lower() in GENERAL_NAMES else own
+    return IMPORTABLE_SETS[0] if own == MAIN_SET or own.lower() in GENERAL_NAMES else own
 
 
 def place_of(file: str, record: ImageRecord) -> str:
