@@ -10,8 +10,15 @@ from tests.fixtures.imports import export_labels, import_labels
 from tests.fixtures.toy_formats import TOY
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
-from workbench.app.labels.reading import EncodingUnsure, ReadChoices, format_for
+from workbench.app.labels.reading import (
+    EncodingUnsure,
+    ReadChoices,
+    ReadDataset,
+    decisions_about,
+    format_for,
+)
 from workbench.cli.imports import change_of
+from workbench.domain.datasets import Dataset, DeclaredSet, GivenLabel, ImageRecord, Region
 from workbench.domain.errors import KnownError, ValueRefused
 from workbench.domain.formats import Origin
 from workbench.domain.images import SkippedFile
@@ -351,3 +358,13 @@ def test_labels_of_a_list_that_are_not_imported_are_offered(session, tmp_path):
     assert change_of(offered) == "To import it as labels: --labels =category"
     choices = ReadChoices(sets={"": "category"})
     assert run_here(import_task(session, [tmp_path / "li.txt"], {}, choices)).value.labelled == 1
+
+
+def test_labels_of_boxes_are_not_counted_as_labels_of_images(tmp_path):
+    box = Region((0, 0, 5, 5), (GivenLabel("", "owl"),))
+    image = ImageRecord("a.png", (GivenLabel("category", "owl"),), regions=(box,))
+    dataset = Dataset(tmp_path, [image], sets={"": DeclaredSet(), "category": DeclaredSet()})
+    sets = {"": "category", "category": "category"}
+    read = ReadDataset(dataset, FORMATS.find("coco"), sets, ())
+    texts = [str(one.value) for one in decisions_about(tmp_path, read, ReadChoices())]
+    assert not any("are all imported as" in text for text in texts)

@@ -137,4 +137,9 @@ def test_options_that_change_a_decision_can_be_pasted_into_a_shell():
     offered = Decision("t.csv", value, DecisionKind.NOT_IMPORTED, "label 2", "label 2")
     assert change_of(offered).endswith("--labels 'label 2=label 2'")
     unnamed = Decision("t.json", value, DecisionKind.LABEL_SET)
-    assert change_of(unnamed).endswith("--labels =…")
+    assert change_of(unnamed).endswith("labels without a name: --labels =…")
+
+
+def test_a_root_that_is_no_folder_is_refused_with_what_is_needed(tmp_path, capsys):
+    assert run(["import", str(tmp_path / "P"), "a.csv", "--root", "/nope"]) != 0
+    assert "Allowed: an existing folder." in capsys.readouterr().err

@@ -116,6 +116,18 @@ def test_a_conflict_leads_to_its_image(report, host):
     assert host.context.session.images.row(what["image"]).name.endswith("owl1.jpg")
 
 
+@pytest.mark.parametrize("width", [800, 1100])
+def test_both_places_are_visible_without_scrolling(report, width):
+    report.resize(width, 560)
+    report.tabs.setCurrentIndex(1)  # lays out the table of changed labels
+    report.tabs.setCurrentIndex(0)
+    assert report.width() == width
+    for table, places in ((report.conflicts, [3]), (report.changed, [3, 5])):
+        header = table.header()
+        assert header.length() <= table.viewport().width()
+        assert min(header.sectionSize(at) for at in places) >= 60 + (width - 800) // 10
+
+
 def test_another_import_is_selected_with_the_arrow_keys(report):
     report.list.setFocus()
     QTest.keyClick(report.list, Qt.Key.Key_Down)

@@ -250,7 +250,11 @@ def _allowed(kind: click.ParamType[Any]) -> str:
         if kind.max is None:
             return f"{whole} of at least {kind.min:g}"
         return f"{whole} from {kind.min:g} to {kind.max:g}"
-    return "a path" if isinstance(kind, click.Path) else "a text with at least one character"
+    if isinstance(kind, click.Path):
+        folder = "an existing folder" if kind.exists else "a folder"
+        file = "an existing file or folder" if kind.exists else "a path"
+        return folder if not kind.file_okay else file
+    return "a text with at least one character"
 
 
 def command(

@@ -45,7 +45,7 @@ def reading_options(function: Callable[..., Result]) -> Callable[..., Result]:
             multiple=True,
             metavar="NAME=SET",
             help="Import the column or label set NAME of the file as the label set SET (nothing "
-            "after = leaves it out); may be repeated.",
+            "after = leaves it out; nothing before it: labels without a name); may be repeated.",
         ),
         click.option("--encoding", default="", help="The character encoding, such as cp1252."),
         click.option(
@@ -160,7 +160,9 @@ def change_of(decision: Decision) -> str:
     return {
         DecisionKind.FORMAT: "Another format: --format",
         DecisionKind.ENCODING: "Another encoding: --encoding",
-        DecisionKind.LABEL_SET: f"Another label set: --labels {own}=…",
+        DecisionKind.LABEL_SET: f"Another label set: --labels {own}=…"
+        if own
+        else "Another label set for labels without a name: --labels =…",
         DecisionKind.NOT_IMPORTED: "To import it as labels: --labels "
         + shlex.quote(f"{decision.own}={decision.suggested}"),
         DecisionKind.PART: f"Another part: --part {own or 'FOLDER'}=…",

@@ -231,11 +231,13 @@ def decisions_about(path: Path, read: ReadDataset, choices: ReadChoices) -> list
         text = Message("“{own}” is imported as {label_set}", own=own, label_set=label_set)
         if own != label_set and own:
             found.append(Decision(name, text, DecisionKind.LABEL_SET, own))
-    for label_set, some_own in _shared(read.sets).items():
+    for label_set, some_own in _shared(read).items():
         text = Message(
             "{columns} are all imported as {label_set}: images for which they differ have a"
             " conflict if the set has one label for each image",
-            columns=enumerated([f"“{own}”" for own in some_own]),
+            columns=enumerated(
+                [f"“{own}”" if own else mark("labels without a name") for own in some_own]
+            ),
             label_set=label_set,
         )
         found.append(Decision(name, text))
@@ -265,11 +267,14 @@ def decided_parts(about: str, words: Mapping[str, Part | None]) -> list[Decision
     ]
 
 
-def _shared(sets: Mapping[str, str]) -> dict[str, list[str]]:
-    """The label sets that several sets of a file are imported as, with these."""
+def _shared(read: ReadDataset) -> dict[str, list[str]]:
+    """The label sets that several sets of a file are imported as, with these. Labels of boxes are
+    those of crops, and differ from labels of images without a conflict."""
+    of_images = {one.set for image in read.dataset.images for one in image.labels}
     found: dict[str, list[str]] = {}
-    for own, label_set in sets.items():
-        found.setdefault(label_set, []).append(own)
+    for own, label_set in read.sets.items():
+        if own in of_images:
+            found.setdefault(label_set, []).append(own)
     return {label_set: some for label_set, some in found.items() if len(some) > 1}
 
 

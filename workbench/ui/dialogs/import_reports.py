@@ -78,11 +78,11 @@ class ImportReportsDialog(Dialog):
         self.tabs.setDocumentMode(True)
         self.conflicts = _table(
             [tr("Image"), tr("Label set"), tr("Label"), tr("Place"), tr("Result")],
-            (0, 90, 150, 150, 130),
+            (0, 76, 80, 0, 84),
         )
         self.changed = _table(
             [tr("Image"), tr("Label set"), tr("Before"), tr("From"), tr("Now"), tr("Place")],
-            (0, 90, 90, 0, 90, 0),
+            (0, 76, 64, 0, 64, 0),
         )
         for table in (self.conflicts, self.changed):
             table.itemActivated.connect(self._show_image)
