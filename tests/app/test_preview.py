@@ -1,5 +1,6 @@
 """Previews of imports: what is found in files and folders without storing anything."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,17 @@ def test_choices_of_each_file_are_used(session, tmp_path):
     assert isinstance(outcome, Done)
     assert session.labels.counts("year")["2024"] == 1
     assert not any(n for label, n in session.labels.counts("category").items() if label)
+
+
+def test_the_label_set_of_boxes_is_named_before_the_import(session, tmp_path):
+    write_images(tmp_path, "a.png")
+    boxes = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 4, "height": 4}],
+        "categories": [{"id": 1, "name": "head"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 3, 3]}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(boxes))
+    (source,) = preview(session, tmp_path / "coco.json")
+    (remark,) = [one for one in source.remarks if "of boxes" in one]
+    report = run_here(import_task(session, [tmp_path / "coco.json"])).value.report
+    assert remark.values["label_set"] in report.new_sets

@@ -22,6 +22,7 @@ from workbench.app.images.import_plan import (
 )
 from workbench.app.jobs import Steps, Task
 from workbench.app.labels.label_files import ProjectImages
+from workbench.app.labels.label_intake import boxed_set
 from workbench.app.labels.path_index import PathIndex
 from workbench.app.labels.reading import (
     GENERAL_NAMES,
@@ -39,6 +40,7 @@ from workbench.domain.errors import KnownError
 from workbench.domain.formats import IMPORTABLE_SETS
 from workbench.domain.images import SkippedFile
 from workbench.domain.label_names import LabelNames, tidied
+from workbench.domain.labels import LabelSet, Subject
 from workbench.domain.part_words import Given
 from workbench.domain.text import Message
 from workbench.folders import walk
@@ -116,6 +118,7 @@ class _Known:
     sets: Mapping[str, tuple[str, ...]]
     used: frozenset[str]
     images: ProjectImages | None = None
+    all: Mapping[str, LabelSet] = field(default_factory=dict)
 
 
 def preview_task(
@@ -130,17 +133,18 @@ def preview_task(
     A source that cannot be read has a `problem` and does not affect others. With `labels_only`,
     labels are imported for images that the project has.
     """
-    sets = {name: one.names for name, one in session.labels.sets().items()}
+    all_sets = session.labels.sets()
+    sets = {name: one.names for name, one in all_sets.items()}
     used = frozenset(
         name for name in sets if any(n for label, n in session.labels.counts(name).items() if label)
     )
     folder = session.folder
 
     def work() -> Steps[ImportPreview]:
-        known = _Known(sets, used)
+        known = _Known(sets, used, all=all_sets)
         if labels_only:
             with Project.reading(folder) as project:
-                known = _Known(sets, used, ProjectImages(project))
+                known = _Known(sets, used, ProjectImages(project), all_sets)
         plain: list[Path] = []
         found: list[SourcePreview] = []
         for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):
@@ -290,8 +294,23 @@ def _described(
         guessed=guessed,
         samples=tuple(samples_of(dataset)),
         base=dataset.base,
-        remarks=tuple(dataset.remarks),
+        remarks=(*dataset.remarks, *_about_boxes(read, known)),
     )
+
+
+def _about_boxes(read: ReadDataset, known: _Known) -> Iterator[Message]:
+    """Where labels of boxes go whose suggested label set describes images."""
+    regions = (region for image in read.dataset.images for region in image.regions)
+    boxed = dict.fromkeys(given.set for region in regions for given in region.labels)
+    for own in boxed:
+        name = read.sets.get(own, "")
+        if name in known.all and known.all[name].subject is not Subject.CROP:
+            yield Message(
+                "Labels of boxes are imported as the label set “{label_set}”, not “{name}”: this"
+                " describes whole images.",
+                label_set=boxed_set(own, name, known.all),
+                name=name,
+            )
 
 
 def _all_labels(record: ImageRecord) -> Iterator[GivenLabel]:

@@ -208,7 +208,7 @@ class LabelIntake:
             if (own, name) not in self._box_sets:
                 of_crops = name in sets and sets[name].subject is Subject.CROP
                 free = name not in sets and name not in of_images
-                self._box_sets[own, name] = name if of_crops or free else _beside(own, name, sets)
+                self._box_sets[own, name] = name if of_crops or free else boxed_set(own, name, sets)
             self._note_box_set(own, name, one)
 
     def _note_box_set(self, own: str, name: str, one: PlacedRecord) -> None:
@@ -491,7 +491,7 @@ def _wanted(name: str, label: str, given: GivenLabel, is_crop: bool) -> _Wanted:
     )
 
 
-def _beside(own: str, name: str, sets: Mapping[str, LabelSet]) -> str:
+def boxed_set(own: str, name: str, sets: Mapping[str, LabelSet]) -> str:
     """The label set of crops for boxes whose labels are those of images in the set `name`."""
     first = OBJECTS if own == MAIN_SET and name == IMPORTABLE_SETS[0] else f"{name} of boxes"
     possible = (first if n == 1 else f"{first} {n}" for n in itertools.count(1))
