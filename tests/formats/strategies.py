@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from workbench.domain.datasets import (
     MAIN_SET,
+    MISSING_POINT,
     Carry,
     Dataset,
     DeclaredSet,
@@ -64,6 +65,7 @@ class Drawn:
     confident_sets: tuple[str, ...] = (MAIN_SET,)
     bare_boxes: bool = False
     image_labels: bool = True
+    gaps: bool = False  # landmarks are missing before others
     stems: bool = False  # paths differ not only in their extensions
     largest: int = 5000
     paths: st.SearchStrategy[str] = image_paths
@@ -115,6 +117,8 @@ def records(
             if Carry.POINTS in drawn.carries:
                 point = st.tuples(st.integers(1, width), st.integers(1, height))
                 points = tuple(draw(st.lists(point, max_size=3, unique=True)))
+                if drawn.gaps and points and draw(st.booleans()):
+                    points = (MISSING_POINT, *points)
             regions.append(Region(box, inner, points))
     part = None
     if Carry.PARTS in drawn.carries:

@@ -38,10 +38,10 @@ def placed(name: str, **choices: Any) -> Compared:
 
 
 ROUND_TRIPS = {
-    "coco": (drawn("coco", sets=SETS), Compared()),
-    "coco-folder": (drawn("coco-folder", sets=SETS), placed("coco-folder")),
+    "coco": (drawn("coco", sets=SETS, gaps=True), Compared()),
+    "coco-folder": (drawn("coco-folder", sets=SETS, gaps=True), placed("coco-folder")),
     "voc": (drawn("voc"), placed("voc")),
-    "yolo": (drawn("yolo", image_labels=False, stems=True), placed("yolo", size=False)),
+    "yolo": (drawn("yolo", image_labels=False, stems=True, gaps=True), placed("yolo", size=False)),
     "yolo-classes": (drawn("yolo-classes"), placed("yolo-classes", size=False)),
     "cvat": (drawn("cvat", sets=SETS, bare_boxes=True), placed("cvat")),
     "labelme": (drawn("labelme"), Compared()),

@@ -70,7 +70,7 @@ def test_boxes_labels_and_attributes_of_a_file_are_read(tmp_path):
     assert bottle.labels == (GivenLabel(MAIN_SET, "bottle"),)
     assert bottle.points == ()
     assert person.box == (1, 2, 31, 42)
-    assert person.points == ((10, 20),), "missing key points are left out"
+    assert person.points == ((0, 0), (10, 20)), "a missing key point keeps its place"
     assert given_pairs(person.labels) == [
         (MAIN_SET, "person"), ("keyframe", "yes"), ("colour", "red"),
         ("parked", "true"), ("wheels", "4"),
@@ -80,7 +80,42 @@ def test_boxes_labels_and_attributes_of_a_file_are_read(tmp_path):
     labels = ("dining table", "person", "bottle", "unused")
     assert read.sets[MAIN_SET] == DeclaredSet(labels, exclusive=False)
     assert read.sets["colour"] == DeclaredSet(("red",))
-    assert read.rejected == read.remarks == []
+    assert read.rejected == []
+    assert read.remarks == [
+        "Landmarks of “person” keep their order, but not their names (a, b, c)."
+    ]
+
+
+def test_key_points_keep_their_places_and_what_is_lost_of_them_is_reported(tmp_path):
+    content = copy.deepcopy(INSTANCES)
+    person = content["annotations"][1]
+    content["annotations"].append({**person, "id": 9, "bbox": [5, 6, 30, 40],
+                                   "keypoints": [7, 8, 2, 10, 10, 1, 0, 0, 0]})  # fmt: skip
+    read = read_dataset("coco", coco(tmp_path, content))
+    assert read.remarks[0] == (
+        "1 landmark is marked as covered: its place is imported, but not the mark."
+    )
+    path = tmp_path / "new.json"
+    assert FORMATS["coco"].write(path, read, WriteOptions()) == []
+    written = json.loads(path.read_bytes())["annotations"]
+    flat = [0, 0, 0, 10, 20, 2], [7, 8, 2, 10, 10, 2]
+    assert [one["keypoints"] for one in written if "keypoints" in one] == list(flat)
+    assert [one["num_keypoints"] for one in written if "keypoints" in one] == [1, 2]
+    again = read_dataset("coco", path)
+    assert by_path(again)["000000397133.jpg"].regions == by_path(read)["000000397133.jpg"].regions
+    assert again.remarks == []
+
+
+@pytest.mark.parametrize("name", ["cvat", "labelme", "label-studio"])
+def test_a_format_without_missing_landmarks_reports_them(tmp_path, name):
+    points = ((0.0, 0.0), (3, 4), (5, 6))
+    region = Region((1, 2, 30, 40), (GivenLabel(MAIN_SET, "owl"),), points)
+    image = ImageRecord("a.jpg", (), None, (region,), width=64, height=48)
+    path = tmp_path / "new"
+    if FORMATS[name].is_folder:
+        path.mkdir()
+    messages = FORMATS[name].write(path, Dataset(tmp_path, [image]), WriteOptions())
+    assert "1 missing landmark is not written: later ones of its box move up." in messages
 
 
 def test_boxes_without_a_rectangle_are_around_key_points_or_outlines(tmp_path):
@@ -91,7 +126,7 @@ def test_boxes_without_a_rectangle_are_around_key_points_or_outlines(tmp_path):
     assert outline.box == (217.6, 240.5, 239.0, 303.9)
     assert outline.points == ((217.6, 240.5), (239.0, 303.9), (224.4, 301.5))
     assert person.box == (10, 20, 11, 21)
-    assert read.remarks == ["1 outline became a box; its corners are landmarks."]
+    assert read.remarks[0] == "1 outline became a box; its corners are landmarks."
 
 
 def test_the_score_of_a_result_is_its_confidence(tmp_path):

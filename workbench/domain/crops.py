@@ -28,9 +28,10 @@ class CropState(StrEnum):
 class Crop:
     """One mouth region of one image.
 
-    `rect` is None for a miss, whose `reason` is then given. `landmarks` are 68 (x, y) points in
-    image pixels, or empty. `face` numbers the faces of an image from 0, largest first. `reviewed`
-    is true once a person accepted, adjusted or rejected it. `id` is None until it is stored.
+    `rect` is None for a miss, whose `reason` is then given. `landmarks` are (x, y) points in image
+    pixels (68 of a face that was detected; MISSING_POINT where a file has none), or empty. `face`
+    numbers the faces of an image from 0, largest first. `reviewed` is true once a person accepted,
+    adjusted or rejected it. `id` is None until it is stored.
     """
 
     id: int | None

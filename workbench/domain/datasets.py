@@ -23,6 +23,10 @@ from workbench.domain.text import Message, mark
 MAIN_SET = ""  # set of a label in formats that do not name label sets; chosen at import and export
 
 
+# A landmark whose place is unknown: it stands for its point, so that later ones keep their number.
+MISSING_POINT = (0.0, 0.0)
+
+
 class Carry(StrEnum):
     """What a format can describe. The value is shown to the user."""
 
@@ -53,7 +57,8 @@ class Region(msgspec.Struct, frozen=True, gc=False):
     """A box in an image, with its own labels and landmarks.
 
     `box` is left, top, right and bottom in displayed pixels, right and bottom exclusive; or in
-    fractions of width and height where `relative`. `points` are (x, y) in the same unit.
+    fractions of width and height where `relative`. `points` are (x, y) in the same unit,
+    MISSING_POINT for those that are not in the image.
     """
 
     box: tuple[float, float, float, float]

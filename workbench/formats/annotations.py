@@ -27,12 +27,11 @@ from workbench.domain.images import SkippedFile
 from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
 from workbench.formats.image_paths import cleaned, inside, settle
+from workbench.formats.landmarks import LandmarkLosses, Point, known_points
 
 Box = tuple[float, float, float, float]
-Point = tuple[float, float]
 
 HEARTBEAT = 512  # records between two heartbeats
-VISIBLE = 2  # flag of a landmark in COCO and YOLO; 0 means that it is missing
 # What CVAT writes about every annotation; as numbers and truth values they are no labels.
 _SYSTEM = frozenset({"occluded", "rotation", "track_id", "keyframe", "is_crowd"})
 
@@ -97,6 +96,7 @@ class Gathering:
         self.known: dict[str, dict[str, None]] = {}  # declared labels by set
         self.ignored = 0  # annotations of kinds that are not used
         self.outlines = 0  # outlines that became boxes
+        self.landmarks = LandmarkLosses()
 
     def declare(self, label_set: str, labels: Iterable[str] = ()) -> None:
         """Declare a label set, or further labels of it."""
@@ -130,7 +130,7 @@ class Gathering:
             self.dataset.images.append(draft.record())
         settle(self.dataset, fixed=fixed)
         self._declare()
-        self.dataset.remarks += self._remarks()
+        self.dataset.remarks += [*self._remarks(), *self.landmarks.remarks()]
         return self.dataset
 
     def _declare(self) -> None:
@@ -177,8 +177,9 @@ def box_of(left: float, top: float, right: float, bottom: float) -> Box:
 def box_around(points: Sequence[Point], pixel: Point = (1.0, 1.0)) -> Box:
     """The box around points; at least one pixel wide and high, whose size is `pixel`.
 
-    Raises ValueError without points.
+    Raises ValueError without points that are known.
     """
+    points = known_points(points)
     if not points:
         raise ValueError(Message("no points are given"))
     left, top = min(x for x, _ in points), min(y for _, y in points)
@@ -193,15 +194,6 @@ def pairs(values: Sequence[float]) -> tuple[Point, ...]:
     if len(values) % 2:
         raise ValueError(Message("a coordinate of a point is missing"))
     return tuple(zip(values[::2], values[1::2], strict=True))
-
-
-def landmarks(values: Sequence[float], size: int) -> tuple[Point, ...]:
-    """Landmarks of a list with `size` numbers for each: x, y and, if `size` is 3, a flag that is 0
-    for those that are missing. Raises ValueError if a number is missing."""
-    if len(values) % size:
-        raise ValueError(Message("a coordinate of a landmark is missing"))
-    found = [tuple(values[at : at + size]) for at in range(0, len(values), size)]
-    return tuple((one[0], one[1]) for one in found if size == 2 or one[2] > 0)
 
 
 def attribute_labels(attributes: Mapping[str, Any] | None) -> list[GivenLabel]:
@@ -233,13 +225,15 @@ def text_label(value: Any) -> str:
 class Limits:
     """What a format can describe, beside what it `carries`.
 
-    `relative`: boxes are fractions of the image's size instead of pixels. `image_labels`: images
+    `relative`: boxes are fractions of the image's size instead of pixels. `gaps`: landmarks may be
+    missing before others. `image_labels`: images
     have labels, not only boxes. `bare_boxes`: boxes may have no label of the main set. `also` are
     sets that are written beside the main one.
     """
 
     carries: frozenset[Carry]
     relative: bool = False
+    gaps: bool = False
     image_labels: bool = True
     bare_boxes: bool = False
     also: frozenset[str] = frozenset()
@@ -356,6 +350,10 @@ class _Reducing:
             if points and Carry.POINTS not in self._carries:
                 self._lost["points"] += 1
                 points = ()
+            if points and not self._limits.gaps:
+                self._lost["gaps"] += len(points)
+                points = known_points(points)
+                self._lost["gaps"] -= len(points)
             yield Region(scaled.box, labels, points, scaled.relative)
 
     def _scaled(self, region: Region, width: int, height: int) -> Region | None:
@@ -476,6 +474,14 @@ class _Reducing:
                     "The landmarks of {n:,} boxes are not written.",
                 ),
             ),
+            (
+                n["gaps"],
+                counted(
+                    n["gaps"],
+                    "{n:,} missing landmark is not written: later ones of its box move up.",
+                    "{n:,} missing landmarks are not written: later ones of their boxes move up.",
+                ),
+            ),
         )
 
 
@@ -491,9 +497,3 @@ def attributes_of(labels: Iterable[GivenLabel]) -> dict[str, str | list[str]]:
         if one.set != MAIN_SET:
             found.setdefault(one.set, []).append(one.label)
     return {name: some[0] if len(some) == 1 else some for name, some in found.items()}
-
-
-def flat_landmarks(points: Sequence[Point], count: int) -> list[float]:
-    """`points` as x, y and visibility in turn, filled up with missing ones to `count`."""
-    flat = [value for x, y in points for value in (x, y, VISIBLE)]
-    return flat + [0.0] * (3 * (count - len(points)))

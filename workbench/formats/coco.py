@@ -20,15 +20,12 @@ from workbench.formats.annotations import (
     Gathering,
     ImageNotes,
     Limits,
-    Point,
     Prepared,
     attribute_labels,
     attributes_of,
     box_around,
     box_of,
-    flat_landmarks,
     labels_in,
-    landmarks,
     pairs,
     prepared,
 )
@@ -48,6 +45,14 @@ from workbench.formats.json_files import (
     plain_reason,
     read_json,
     write_json,
+)
+from workbench.formats.landmarks import (
+    Point,
+    covered,
+    flat_landmarks,
+    known_points,
+    landmarks,
+    numbered_names,
 )
 
 TITLE = "COCO"
@@ -80,6 +85,7 @@ class _CocoContent(msgspec.Struct, gc=False):
 class _CocoCategory(msgspec.Struct, gc=False):
     id: Id
     name: str
+    keypoints: Any = None  # names of landmarks
 
 
 class _CocoImage(msgspec.Struct, gc=False):
@@ -126,7 +132,7 @@ class CocoFile(DatasetFormat):
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
         """Write a file; sizes of images are needed for relative boxes only."""
-        ready = prepared(dataset, options.label_set, Limits(self.carries))
+        ready = prepared(dataset, options.label_set, Limits(self.carries, gaps=True))
         write_json(path, _as_file(ready, ready.images))
         return ready.messages
 
@@ -164,7 +170,7 @@ class CocoFolder(DatasetFormat):
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
         """Write a file for each part, and one for the images without a part."""
-        ready = prepared(dataset, options.label_set, Limits(self.carries))
+        ready = prepared(dataset, options.label_set, Limits(self.carries, gaps=True))
         (path / FOLDER).mkdir(parents=True, exist_ok=True)
         for part in (*PARTS, None):
             images = [image for image in ready.images if image.part == part]
@@ -221,6 +227,7 @@ class _CocoReader:
         self._gathering.declare(MAIN_SET)
         self._root = root
         self._drafts: dict[tuple[str, Part | None], ImageNotes] = {}
+        self._point_names: dict[str, list[str]] = {}  # by category
         self._given: dict[tuple[str, float], GivenLabel] = {}
 
     def read(self, path: Path, part: Part | None, encoding: str) -> Generator[None, None, None]:
@@ -233,6 +240,8 @@ class _CocoReader:
         for number, category in decoded_entries(file.categories or [], _CocoCategory, reject):
             if names.setdefault(category.id, category.name) != category.name:
                 reject(number, Message("another category has the same id {id}", id=category.id))
+            elif isinstance(category.keypoints, list):
+                self._point_names[category.name] = [str(one) for one in category.keypoints]
         self._gathering.declare(MAIN_SET, names.values())
         with contextlib.suppress(msgspec.DecodeError):
             info = msgspec.json.decode(file.info, type=_CocoInfo)
@@ -329,6 +338,9 @@ class _CocoReader:
 
     def _region(self, one: _CocoAnnotation, labels: tuple[GivenLabel, ...]) -> Region:
         points = landmarks(one.keypoints, 3) if one.keypoints else ()
+        self._gathering.landmarks.covered += covered(one.keypoints or [], 3)
+        if points and labels and (names := self._point_names.get(labels[0].label)):
+            self._gathering.landmarks.names[labels[0].label] = names
         if one.bbox:
             if len(one.bbox) != 4:
                 raise ValueError(Message("the box does not have four numbers"))
@@ -389,7 +401,7 @@ def _landmark_counts(images: Iterable[ImageRecord]) -> dict[str, int]:
 def _category_entry(number: int, name: str, counts: Mapping[str, int]) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": number, "name": name, "supercategory": ""}
     if count := counts.get(name):
-        entry |= {"keypoints": [str(n) for n in range(1, count + 1)], "skeleton": []}
+        entry |= {"keypoints": numbered_names(count), "skeleton": []}
     return entry
 
 
@@ -423,7 +435,7 @@ def _annotations_of(
             entry = {"category_id": ids[one.label], **geometry}
             if region.points:
                 entry["keypoints"] = flat_landmarks(region.points, counts[one.label])
-                entry["num_keypoints"] = len(region.points)
+                entry["num_keypoints"] = len(known_points(region.points))
             yield _scored(entry, one)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from workbench.domain.datasets import (
     MAIN_SET,
+    MISSING_POINT,
     Carry,
     Dataset,
     DeclaredSet,
@@ -202,7 +203,7 @@ class _CubTables:
         if not 0 <= index < 1000:
             raise ValueError(Message("“{text}” is not the number of a landmark", text=landmark))
         point = (number(x), number(y))
-        image.points[index] = point if visible == "1" else (0.0, 0.0)
+        image.points[index] = point if visible == "1" else MISSING_POINT
 
     def add_attribute(self, _line: int, text: str) -> None:
         """A row of attributes.txt."""
@@ -256,7 +257,7 @@ def _write_regions(path: Path, numbered: list[tuple[int, ImageRecord]]) -> None:
     names = BIRD_PARTS if most == len(BIRD_PARTS) else [f"landmark {n + 1}" for n in range(most)]
     write_lines(path / "parts" / "parts.txt", _listed(names))
     places = (
-        f"{n} {landmark} {plain(x)} {plain(y)} {int((x, y) != (0, 0))}"
+        f"{n} {landmark} {plain(x)} {plain(y)} {int((x, y) != MISSING_POINT)}"
         for n, region in firsts
         for landmark, (x, y) in enumerate(region.points, 1)
     )

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 
 from workbench.domain.datasets import (
     MAIN_SET,
+    MISSING_POINT,
     Carry,
     Dataset,
     DeclaredSet,
@@ -32,7 +33,6 @@ from workbench.formats.annotations import (
     Gathering,
     ImageNotes,
     Limits,
-    Point,
     Prepared,
     box_around,
     box_of,
@@ -49,6 +49,10 @@ from workbench.formats.base import (
 )
 from workbench.formats.image_paths import IMAGES, folder_of_images, inside
 from workbench.formats.json_files import not_of_format
+from workbench.formats.landmarks import (
+    Point,
+    without_last_gaps,
+)
 from workbench.formats.xml_files import add, has_root, opening_text, read_xml, text_of, write_xml
 
 TITLE = "CVAT"
@@ -207,8 +211,11 @@ class _CvatReader:
             points = _points(shape.get("points", ""))
             self.gathering.outlines += shape.tag in _OUTLINES
         elif shape.tag == "skeleton":
-            visible = (one for one in shape.iterfind("points") if one.get("outside") != "1")
-            points = tuple(point for one in visible for point in _points(one.get("points", "")))
+            points = without_last_gaps(
+                MISSING_POINT if one.get("outside") == "1" else point
+                for one in shape.iterfind("points")
+                for point in _points(one.get("points", ""))
+            )
         else:
             return None
         labels = tuple(self._labels(shape))

@@ -24,7 +24,6 @@ from workbench.formats.annotations import (
     Gathering,
     ImageNotes,
     Limits,
-    Point,
     box_around,
     box_of,
     prepared,
@@ -38,6 +37,9 @@ from workbench.formats.json_files import (
     plain_reason,
     read_json,
     write_json,
+)
+from workbench.formats.landmarks import (
+    Point,
 )
 
 TITLE = "Label Studio"

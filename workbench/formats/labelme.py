@@ -24,7 +24,6 @@ from workbench.formats.annotations import (
     Gathering,
     ImageNotes,
     Limits,
-    Point,
     attribute_labels,
     box_around,
     labels_in,
@@ -39,6 +38,9 @@ from workbench.formats.json_files import (
     plain_reason,
     read_json,
     write_json,
+)
+from workbench.formats.landmarks import (
+    Point,
 )
 
 TITLE = "LabelMe"

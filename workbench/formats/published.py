@@ -18,6 +18,7 @@ import msgspec
 
 from workbench.domain.datasets import (
     MAIN_SET,
+    MISSING_POINT,
     Carry,
     Dataset,
     GivenLabel,
@@ -61,10 +62,10 @@ class ImageDraft:
 
     def record(self) -> ImageRecord:
         """The finished record. The points belong to the first region and are dropped without one;
-        numbers that are missing in between are (0, 0), as are landmarks that are not visible."""
+        numbers that are missing in between are MISSING_POINT, as are invisible landmarks."""
         regions = self.regions
         if self.points and regions:
-            points = tuple(self.points.get(n, (0.0, 0.0)) for n in range(max(self.points) + 1))
+            points = tuple(self.points.get(n, MISSING_POINT) for n in range(max(self.points) + 1))
             first = Region(regions[0].box, regions[0].labels, points, regions[0].relative)
             regions = [first, *regions[1:]]
         return ImageRecord(

@@ -31,9 +31,7 @@ from workbench.formats.annotations import (
     Prepared,
     box_around,
     box_of,
-    flat_landmarks,
     labels_in,
-    landmarks,
     pairs,
     prepared,
 )
@@ -58,6 +56,11 @@ from workbench.formats.image_paths import (
     is_foreign,
 )
 from workbench.formats.json_files import not_of_format
+from workbench.formats.landmarks import (
+    covered,
+    flat_landmarks,
+    landmarks,
+)
 
 TITLE = "YOLO"
 DATA = "data.yaml"
@@ -118,7 +121,7 @@ class Yolo(DatasetFormat):
 
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
         """Write data.yaml, lists of images, and a text file for each image."""
-        limits = Limits(self.carries, relative=True, image_labels=False)
+        limits = Limits(self.carries, relative=True, image_labels=False, gaps=True)
         ready = prepared(dataset, options.label_set, limits)
         several = _keep_distinct(ready)
         _write(path, ready)
@@ -323,6 +326,7 @@ class _YoloReader:
         count, size = self._size
         if count and len(values) == 4 + count * size:
             points = landmarks(values[4:], size)
+            self._gathering.landmarks.covered += covered(values[4:], size)
             _check([value for point in points for value in point])
             return _boxed(values[:4], GivenLabel(MAIN_SET, name), points)
         if len(values) in (4, 5):

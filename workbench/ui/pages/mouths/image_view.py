@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from workbench.domain.crops import CropState
+from workbench.domain.datasets import MISSING_POINT
 from workbench.domain.geometry import CORNERS, SMALLEST, Rect, drawn, moved, pulled
 from workbench.ui.look.theme import Theme, sized, text_on
 from workbench.ui.parts.image_view import ImageView
@@ -82,7 +83,7 @@ class Marks:
         """Draw the 68 points as dots and the lips as lines. `side` is that of the box in pixels of
         the screen: the marks of a small face are thinner, so that they do not cover it."""
         painter = self._painter
-        placed = [self._to_widget(QPointF(x, y)) for x, y in points]
+        placed = [self._to_widget(QPointF(x, y)) for x, y in points if (x, y) != MISSING_POINT]
         line = QColor(_PAPER)
         line.setAlpha(230 if strong else 130)
         for part in (_OUTER, _INNER):
