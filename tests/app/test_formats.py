@@ -8,8 +8,10 @@ from PIL import Image
 
 from tests.fixtures.imports import export_labels, import_labels
 from tests.fixtures.toy_formats import TOY
+from tests.formats.strategies import read_dataset
 from workbench.app.images.importing import import_task
 from workbench.app.jobs import Done, Failed, run_here
+from workbench.app.labels.label_export import ImageCopies
 from workbench.app.labels.reading import (
     EncodingUnsure,
     ReadChoices,
@@ -368,3 +370,17 @@ def test_labels_of_boxes_are_not_counted_as_labels_of_images(tmp_path):
     read = ReadDataset(dataset, FORMATS.find("coco"), sets, ())
     texts = [str(one.value) for one in decisions_about(tmp_path, read, ReadChoices())]
     assert not any("are all imported as" in text for text in texts)
+
+
+@pytest.mark.parametrize("name", ["folders", "dogs"])
+def test_labels_that_no_folder_can_have_stay_distinct(session, folder, tmp_path, name):
+    given = "path,category\na.png,x/y\nmy bird.png,x_y\nc.png,x_y.\n"
+    imported(session, write(folder / "t.csv", given), {"category": "csv"})
+    exported = tmp_path / "again"
+    report = export_labels(session, exported, name, "category", ImageCopies.COPY)
+    changed = "“x/y” → “x_y_2”, “x_y.” → “x_y_3”"
+    assert any(str(note).endswith(f": {changed}.") for note in report.notes), report.notes
+    found = {path.parent.name: path.name for path in exported.rglob("*.png")}
+    assert found == {"x_y": "my bird.png", "x_y_2": "a.png", "x_y_3": "c.png"}
+    read = read_dataset(name, exported)
+    assert {one.labels[0].label for one in read.images} == set(found)

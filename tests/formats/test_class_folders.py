@@ -15,6 +15,7 @@ from workbench.domain.splits import Part
 from workbench.formats import FORMATS, ReadOptions, WriteOptions, recognised
 from workbench.formats.class_folders import (
     folder_name,
+    folder_names,
     folders_like_parts,
     labels_of_folders,
     part_folders,
@@ -187,13 +188,22 @@ def test_labels_that_are_no_names_of_folders(tmp_path):
         "1 image is not written: its path is not valid in this format.",
         "1 label of “view” is not written.",
         "1 box is not written.",
-        "1 label is changed: folders cannot have this name.",
+        "1 label is changed, because its folder cannot have its name: “a/b” → “a_b”.",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["a_b"]
     images = [ImageRecord("1.jpg", part=TEST), ImageRecord("2.jpg")]
     assert FORMATS["folders"].write(tmp_path, Dataset(tmp_path, images), WriteOptions()) == [
         "1 image has no part of the split: it is in the folder “unassigned”."
     ]
+
+
+def test_labels_that_differ_have_folders_that_differ():
+    labels = ("x/y", "x_y", "q.", "q", "q .", "Owl", "owl", "x_y_2", "x:y")
+    names = folder_names(labels)
+    assert names == {
+        "x_y": "x_y", "q": "q", "x_y_2": "x_y_2", "Owl": "Owl", "owl": "owl_2",
+        "x/y": "x_y_3", "q.": "q_2", "q .": "q_3", "x:y": "x_y_4",
+    }  # fmt: skip
 
 
 names = stem.filter(lambda text: folder_name(text) == text and "__" not in text)

@@ -111,7 +111,7 @@ def test_places_and_losses(tmp_path):
     assert FORMATS["dogs"].write(tmp_path, Dataset(tmp_path, images), WriteOptions()) == [
         "1 image without a label is not written.",
         "1 label of “v” is not written.",
-        "1 label is changed: folders cannot have this name.",
+        "1 label is changed, because its folder cannot have its name: “a/b” → “a_b”.",
         "1 validation image is written as a training image.",
     ]
     dataset = read("dogs", tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -41,11 +41,13 @@ class WriteOptions:
     """What the user decided about writing a dataset: `label_set` is written by formats that have
     one set only; `levels` become nested folders where folders name labels (empty: one level of
     `label_set`), the first outside. `divided` tells `DatasetFormat.place` whether some image has a
-    part, so that one without a part may have a folder of its own."""
+    part, so that one without a part may have a folder of its own. `folders` are
+    the names of the folders of labels (empty: found for the labels that are written)."""
 
     label_set: str = MAIN_SET
     levels: tuple[str, ...] = ()
     divided: bool = False
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 AS_IT_IS = WriteOptions()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -94,15 +95,17 @@ class ClassFolders(DatasetFormat):
         images = writable_images(dataset, messages)
         levels = options.levels or (main_set(dataset, options.label_set),)
         divided = any(image.part for image in images)
+        names = options.folders or folder_names(given_labels(images, levels))
         for image in images:
-            (path / place_in(image, levels, divided)).parent.mkdir(parents=True, exist_ok=True)
+            place = place_in(image, levels, divided, names.__getitem__)
+            (path / place).parent.mkdir(parents=True, exist_ok=True)
         messages += losses(images, self.carries, levels)
-        messages += changed_names(images, levels)
+        messages += changed_names(names, given_labels(images, levels))
         return messages + without_part(images, UNASSIGNED)
 
     def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         levels = options.levels or (set_of_place(image, options),)
-        return place_in(image, levels, options.divided)
+        return place_in(image, levels, options.divided, folder_of(options))
 
 
 def labels_of_folders(folders: Sequence[str], levels: Sequence[str]) -> tuple[GivenLabel, ...]:
@@ -216,16 +219,55 @@ def place_in(
     return "/".join([*part, *labels, short_name(stem, dot + ending)])
 
 
-def changed_names(images: Iterable[ImageRecord], levels: Sequence[str]) -> list[Message]:
-    """The message on labels that folders cannot be called after."""
-    given = {one.label for image in images for one in image.labels if one.set in levels}
-    n = sum(folder_name(label) != label for label in given)
+def given_labels(images: Iterable[ImageRecord], levels: Collection[str]) -> tuple[str, ...]:
+    """The labels of these sets that images have, in order."""
+    used = (one.label for image in images for one in image.labels if one.set in levels)
+    return tuple(dict.fromkeys(used))
+
+
+def changed_names(names: Mapping[str, str], labels: Iterable[str]) -> list[Message]:
+    """The message on labels that folders cannot be called after, with the `names` of these."""
+    changed = [f"“{label}” → “{names[label]}”" for label in labels if names[label] != label]
     message = counted(
-        n,
-        "{n:,} label is changed: folders cannot have this name.",
-        "{n:,} labels are changed: folders cannot have these names.",
+        len(changed),
+        "{n:,} label is changed, because its folder cannot have its name: {names}.",
+        "{n:,} labels are changed, because their folders cannot have their names: {names}.",
+        names=", ".join(changed),
     )
-    return [message] if n else []
+    return [message] if changed else []
+
+
+def folder_names(labels: Sequence[str]) -> dict[str, str]:
+    """The names of the folders of `labels`, which differ, also where upper and lower case are the
+    same: a number is added to those that would be called as another label."""
+    plain = {label: folder_name(label) for label in labels}
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    for label in sorted(labels, key=lambda label: plain[label] != label):
+        name, number = plain[label], 1
+        while _folded(name) in used:
+            number += 1
+            name = short_name(plain[label], f"_{number}")
+        used.add(_folded(name))
+        names[label] = name
+    return names
+
+
+def options_for(
+    images: Iterable[ImageRecord], label_set: str, labels: Sequence[str]
+) -> WriteOptions:
+    """The options for writing these images, where `labels` are all labels of `label_set`."""
+    divided = any(image.part for image in images)
+    return WriteOptions(label_set, divided=divided, folders=folder_names(labels))
+
+
+def folder_of(options: WriteOptions) -> Callable[[str], str]:
+    """The name of the folder of a label in what is written with these options."""
+    return lambda label: options.folders.get(label) or folder_name(label)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def folder_name(label: str) -> str:

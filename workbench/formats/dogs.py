@@ -8,7 +8,7 @@ label. Annotations have boxes, as Pascal VOC does.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,7 +33,13 @@ from workbench.formats.base import (
     ReadOptions,
     WriteOptions,
 )
-from workbench.formats.class_folders import changed_names, folder_name, place_in
+from workbench.formats.class_folders import (
+    changed_names,
+    folder_names,
+    folder_of,
+    given_labels,
+    place_in,
+)
 from workbench.formats.matlab import cells, entries_of, read_mat, text_in, write_mat
 from workbench.formats.published import (
     VOC_EDGES,
@@ -96,8 +102,13 @@ class Dogs(DatasetFormat):
         all_images = writable_images(dataset, messages)
         images = [image for image in all_images if labels_in(image.labels, main)]
         names = labels_of_set(dataset, images, main)
-        numbers = {folder_name(label): float(at) for at, label in enumerate(names, 1)}
-        placed = [(_place(image, main).removeprefix("Images/"), image) for image in images]
+        folders = options.folders or folder_names(names)
+        numbers = {folders[label]: float(at) for at, label in enumerate(names, 1)}
+        places = (_place(image, main, folders.__getitem__) for image in images)
+        placed = [
+            (place.removeprefix("Images/"), image)
+            for place, image in zip(places, images, strict=True)
+        ]
         for name, part in LISTS.items():
             files = [place for place, image in placed if part is None or _in(image.part) is part]
             _write_list(path / name, files, [numbers[file.partition("/")[0]] for file in files])
@@ -114,11 +125,16 @@ class Dogs(DatasetFormat):
                 )
             )
         messages += losses(images, self.carries, (main,))
-        return [*messages, *changed_names(images, (main,)), *validation_as_training(images)]
+        return [
+            *messages,
+            *changed_names(folders, given_labels(images, (main,))),
+            *validation_as_training(images),
+        ]
 
     def place(self, image: ImageRecord, options: WriteOptions = AS_IT_IS) -> str:
         label_set = set_of_place(image, options)
-        return _place(image, label_set) if labels_in(image.labels, label_set) else ""
+        labelled = labels_in(image.labels, label_set)
+        return _place(image, label_set, folder_of(options)) if labelled else ""
 
 
 def _read_list(
@@ -154,9 +170,9 @@ def _add(images: dict[str, ImageDraft], name: str, draft: ImageDraft) -> str:
     return label
 
 
-def _place(image: ImageRecord, label_set: str) -> str:
+def _place(image: ImageRecord, label_set: str, called: Callable[[str], str]) -> str:
     bare = replace(image, path=image.path.removeprefix("Images/"), part=None)
-    return f"Images/{place_in(bare, (label_set,))}"
+    return f"Images/{place_in(bare, (label_set,), called=called)}"
 
 
 def _in(part: Part | None) -> Part | None:

@@ -38,6 +38,7 @@ from workbench.domain.splits import Part
 from workbench.domain.text import Message, counted
 from workbench.files import PART, new_folder, replacing, writing
 from workbench.formats import OWN, DatasetFormat, ReadOptions, WriteOptions, written_format
+from workbench.formats.class_folders import options_for
 from workbench.formats.image_paths import short_name
 from workbench.storage.project import Project
 
@@ -262,7 +263,7 @@ class _Exported:
         }
         dataset = Dataset(Path(base or "."), images, sets=sets)
         main = store.labels.get(choices.label_set or _main_set(store, format)).name
-        options = WriteOptions(main, divided=any(image.part for image in images))
+        options = options_for(images, main, sets[main].labels)
         return cls(format, dataset, options, files, _count(dataset), len(ids) - len(named))
 
     def prepare(self, with_images: bool) -> list[Message]:
@@ -277,18 +278,16 @@ class _Exported:
                     "{n:,} images are not written: no places of their files are known.",
                 )
             )
-        if with_images:
-            renamed = self._rename_alike()
-            if renamed:
-                notes.append(
-                    counted(
-                        renamed,
-                        "{n:,} copy has another name than its image: it would not be allowed, or is"
-                        " that of another one.",
-                        "{n:,} copies have other names than their images: these would not be"
-                        " allowed, or are those of others.",
-                    )
+        if with_images and (renamed := self._rename_alike()):
+            notes.append(
+                counted(
+                    renamed,
+                    "{n:,} copy has another name than its image: it would not be allowed, or is"
+                    " that of another one.",
+                    "{n:,} copies have other names than their images: these would not be"
+                    " allowed, or are those of others.",
                 )
+            )
         return notes
 
     def _rename_alike(self) -> int:
