@@ -278,3 +278,96 @@ def test_the_reference_implementation_reads_it(tmp_path):
         "label": "owl",
         "view": "=left",
     }
+
+
+LABELS = {"@type": "cr:FileObject", "@id": "labels.csv", "contentUrl": "labels.csv"}
+FOLDERS = {"@type": "cr:FileSet", "@id": "files", "includes": "images/*/*.jpg"}
+PICTURE = field(
+    "image", "sc:ImageObject", fileSet={"@id": "files"}, extract={"fileProperty": "content"}
+)
+OF_FILES = {"fileSet": {"@id": "files"}, "extract": {"fileProperty": "filename"}}
+
+
+def joined_folder(path, *fields, table):
+    text = metadata(*fields, PICTURE, distribution=[LABELS, FOLDERS])
+    pictures = dict.fromkeys(("images/owl/1.jpg", "images/jay/2.jpg"), b"x")
+    return write_files(path, {"croissant.json": text, "labels.csv": table, **pictures})
+
+
+def of_table(name):
+    return column(name, table="labels.csv")
+
+
+def test_labels_of_a_table_are_joined_with_the_files(tmp_path):
+    key = of_table("filename") | {"references": OF_FILES}
+    table = "filename,label\n2.jpg,jay\n1.jpg,owl\n3.jpg,kite\n1.jpg,barn owl\n"
+    dataset = read("croissant", joined_folder(tmp_path, key, of_table("label"), table=table))
+    said = [(one.path, one.labels, one.file, one.line) for one in dataset.images if one.labels]
+    assert said == [
+        ("images/jay/2.jpg", (GivenLabel("", "jay"),), "labels.csv", 2),
+        ("images/owl/1.jpg", (GivenLabel("", "owl"),), "labels.csv", 3),
+        ("images/owl/1.jpg", (GivenLabel("", "barn owl"),), "labels.csv", 5),
+    ]
+    assert dataset.sets == {"": DeclaredSet(("jay", "owl", "barn owl"))}
+    assert dataset.remarks == ["1 row of labels.csv belongs to no image."]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_join_may_name_a_field_and_have_a_pattern(tmp_path, reverse):
+    stems = {**OF_FILES, "transform": {"regex": r"^(.*)\.jpg$"}}
+    names = field("file", **stems)
+    key = of_table("id")
+    if reverse:
+        names |= {"references": {"field": {"@id": "records/id"}}}
+    else:
+        key |= {"references": {"field": {"@id": "records/file"}}}
+    table = "id,label\n1,owl\n2,jay\n"
+    folder = joined_folder(tmp_path, names, key, of_table("label"), table=table)
+    given = {one.path: one.labels for one in read("croissant", folder).images if one.labels}
+    assert given == {
+        "images/owl/1.jpg": (GivenLabel("", "owl"),),
+        "images/jay/2.jpg": (GivenLabel("", "jay"),),
+    }
+
+
+def test_fields_that_nothing_joins_are_left_out_with_a_remark(tmp_path):
+    name = field("filename", **OF_FILES)
+    folder = joined_folder(tmp_path, name, of_table("label"), table="image,label\n1.jpg,owl\n")
+    dataset = read("croissant", folder)
+    assert [(one.path, one.labels) for one in dataset.images] == [
+        ("images/jay/2.jpg", ()),
+        ("images/owl/1.jpg", ()),
+    ]
+    assert dataset.sets == {}
+    assert dataset.remarks == [
+        "“label” is not imported: no field joins labels.csv with the images."
+    ]
+
+
+def test_a_column_of_another_table_is_not_taken_for_one_of_this(tmp_path):
+    tables = [TABLE, {**LABELS}]
+    text = metadata(column("image"), of_table("label"), distribution=tables)
+    files = {"birds.csv": "image,label\n1.jpg,wrong\n", "labels.csv": "image,label\n1.jpg,owl\n"}
+    dataset = read("croissant", write_files(tmp_path, {"croissant.json": text, **files}))
+    assert [one.labels for one in dataset.images] == [()]
+    assert dataset.remarks == [
+        "“label” is not imported: no field joins labels.csv with the images."
+    ]
+
+
+def test_the_pattern_of_a_column_is_used(tmp_path):
+    label = column("label")
+    label["source"]["transform"] = {"regex": "([a-z]+)_.*"}
+    text = metadata(column("image"), label, distribution=[TABLE])
+    table = "image,label\n1.jpg,owl_01\n2.jpg,jay\n"
+    dataset = read("croissant", write_files(tmp_path, {"croissant.json": text, "birds.csv": table}))
+    assert [one.labels[0].label for one in dataset.images] == ["owl", "jay"]
+
+
+def test_the_file_with_the_metadata_can_be_chosen(tmp_path):
+    text = metadata(column("image"), column("label"), distribution=[TABLE])
+    table = "image,label\n1.jpg,owl\n"
+    folder = write_files(tmp_path, {"metadata.json": text, "birds.csv": table})
+    assert [one.name for one in recognised(folder / "metadata.json")][:1] == ["croissant"]
+    dataset = read("croissant", folder / "metadata.json")
+    assert (dataset.base, [one.path for one in dataset.images]) == (folder, ["1.jpg"])

@@ -3,17 +3,19 @@
 `distribution` lists files and sets of files; `recordSet` has fields, each with the column of a
 table, or a property of the files such as their path, that its values come from. The field with the
 image is found by its type or name, `split` is the part of a split, and every other field is a label
-set; `label` is the main one.
+set; `label` is the main one. Values of a table beside a set of files are found by the field that
+`references` the names of these files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -35,7 +37,8 @@ from workbench.domain.spreadsheets import FORMULA_PATTERN, FormulaGuard, unguard
 from workbench.domain.text import Message, counted, mark
 from workbench.files import read_regular, regular_bytes, write_whole
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
-from workbench.formats.csv_rows import read_table
+from workbench.formats.csv_rows import KeyedRows, read_table
+from workbench.formats.json_files import object_at, objects_in
 from workbench.formats.published import (
     Heartbeats,
     files_below,
@@ -46,6 +49,7 @@ from workbench.formats.published import (
     writable,
     writable_images,
 )
+from workbench.formats.text import matched
 
 METADATA, TABLE = "croissant.json", "data.csv"
 MARK = b"mlcommons.org/croissant"
@@ -56,12 +60,8 @@ PATH_NAMES = frozenset(
     {"file_name", "filename", "file", "path", "filepath", "file_path", "image", "image_path"}
 )
 PATH_PROPERTIES = ("content", "fullpath", "filepath", "filename")
-# Patterns for which matching may take very long are not used: they come with the dataset.
-_SLOW = re.compile(r"\)[*+{]|\\[1-9]|\(\?P?[=<!]")
-_REPEATS = re.compile(r"[*+]|\{\d*,\}")
 # Other programs get the text without the apostrophe that keeps spreadsheets from running it.
 _UNGUARDING = rf"(?s)'({FORMULA_PATTERN}.*)"
-MOST_REPEATS, MOST_PATTERN, MOST_PATH = 3, 200, 300
 _TERMS = (  # of Croissant, beside those with types below
     "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes"
     " isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace"
@@ -102,16 +102,16 @@ class Croissant(DatasetFormat):
             raise KnownError(
                 "{path} has no metadata of Croissant.", mark("Choose another folder."), path=path
             )
-        dataset = Dataset(options.base or path, encoding=options.encoding)
+        dataset = Dataset(options.base or file.parent, encoding=options.encoding)
         package = _Package.of(file)
         names: dict[str, None] = {}
         unused = 0
         for record_set in package.record_sets:
-            fields = [_Field.of(one) for one in _listed(record_set.get("field"))]
+            fields = _fields_of(record_set)
             if image := _image_field(fields):
                 rows = _RecordRows(dataset, fields, image, options.parts)
-                names |= dict.fromkeys(rows.sets)
                 yield from _read_records(package, record_set, rows)
+                names |= dict.fromkeys(rows.sets)
             else:
                 unused += 1
         if unused:
@@ -128,9 +128,8 @@ class Croissant(DatasetFormat):
     def write(self, path: Path, dataset: Dataset, options: WriteOptions) -> list[Message]:
         messages: list[Message] = []
         images = writable_images(dataset, messages)
-        taken = {PATH_COLUMN, PART_COLUMN}
         used = declared(images, dataset.sets)
-        taken |= {MAIN_COLUMN} if MAIN_SET in used else set()
+        taken = {PATH_COLUMN, PART_COLUMN, *((MAIN_COLUMN,) * (MAIN_SET in used))}
         sets = [name for name in used if name not in taken]
         guard = FormulaGuard()
         table, guarded = _table(images, sets, guard)
@@ -160,8 +159,8 @@ class _Package:
             content: Any = msgspec.json.decode(data)
             if not isinstance(content, dict):
                 raise ValueError(Message("it is not metadata of Croissant"))
-            files = _listed(content.get("distribution"))
-            record_sets = _listed(content.get("recordSet"))
+            files = objects_in(content.get("distribution"))
+            record_sets = objects_in(content.get("recordSet"))
         return cls(file, {_identifier(one): one for one in files}, record_sets)
 
     def table(self, identifier: str) -> Path:
@@ -181,15 +180,15 @@ class _Package:
 
     def patterns(self, identifier: str) -> list[str]:
         """The patterns of the paths of a set of files."""
-        entry = self.distribution.get(identifier, {})
-        includes = entry.get("includes", "*")
+        includes = self.distribution.get(identifier, {}).get("includes", "*")
         return [str(one) for one in (includes if isinstance(includes, list) else [includes])]
 
 
 @dataclass(frozen=True)
 class _Field:
     """A field: its name and types, the file or set of files (`origin`) that its values come from,
-    their column or property, and a pattern whose first group is the value."""
+    their column or property, and a pattern whose first group is the value. `reference` is another
+    field whose values are the same."""
 
     identifier: str
     name: str
@@ -198,6 +197,7 @@ class _Field:
     column: str = ""
     file_property: str = ""
     pattern: str = ""
+    reference: _Field | None = None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> _Field:
@@ -206,53 +206,53 @@ class _Field:
         name = str(entry.get("name") or identifier.rpartition("/")[2])
         types = entry.get("dataType", ())
         types = tuple(map(str, types)) if isinstance(types, list) else (str(types),)
-        source = _entry(entry, "source")
-        extract = _entry(source, "extract")
-        origin = source.get("fileObject") or source.get("fileSet") or ""
-        transform = next(iter(_listed(source.get("transform"))), {})
-        return cls(
-            identifier,
-            name,
-            types,
-            _identifier(origin) if isinstance(origin, dict) else str(origin),
-            str(extract.get("column", "")),
-            str(extract.get("fileProperty", "")),
-            str(transform.get("regex", "")),
-        )
+        other = object_at(entry, "references")
+        other = object_at(other, "field") or other
+        reference = cls(_identifier(other), "", (), *_source(other))
+        return cls(identifier, name, types, *_source(object_at(entry, "source")), reference)
 
     @property
     def label_set(self) -> str:
         """The label set of its values."""
         return MAIN_SET if self.name == MAIN_COLUMN else self.name
 
+    def joins(self, images: str) -> list[tuple[_Field, _Field]]:
+        """A field of another origin, and one of `images` with the same values, if there are any."""
+        other = self.reference or self
+        pairs = ((self, other), (other, self)) if images else ()
+        return [(a, b) for a, b in pairs if a.origin not in ("", images) and b.origin == images]
+
     def value_of(self, path: str) -> str:
         """Its value for a file. Raises ValueError for a pattern that is not used."""
         text = PurePosixPath(path).name if self.file_property == "filename" else path
-        if not self.pattern:
-            return text
-        found = _compiled(self.pattern).search(text[-MOST_PATH:])
-        return (found[1] if found.re.groups else found[0]) or "" if found else ""
+        return matched(self.pattern, text) if self.pattern else text
+
+    def cell_of(self, cells: Mapping[str, str]) -> str:
+        """Its value in a row of a table. Raises ValueError for a pattern that is not used."""
+        text = unguarded(cells.get(unguarded(self.column), ""))
+        own = self.pattern in ("", _UNGUARDING)
+        return text if own else matched(self.pattern, text) or text
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    slow = _SLOW.search(pattern) or len(_REPEATS.findall(pattern)) > MOST_REPEATS
-    if slow or len(pattern) > MOST_PATTERN:
-        raise ValueError(Message("the pattern {pattern} is too complex", pattern=pattern[:50]))
-    try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(Message("the pattern {pattern} is not valid", pattern=pattern)) from error
+def _fields_of(record_set: Mapping[str, Any]) -> list[_Field]:
+    """The fields of a record set; those that a reference names are in its place."""
+    fields = [_Field.of(one) for one in objects_in(record_set.get("field"))]
+    known = {one.identifier: one for one in fields}
+    names = {one: one.reference.identifier for one in fields if one.reference}
+    return [replace(one, reference=known.get(names.get(one, ""), one.reference)) for one in fields]
 
 
-def _listed(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a value of JSON-LD, where one may stand for a list of one."""
-    values = value if isinstance(value, list) else [value]
-    return [one for one in values if isinstance(one, dict)]
-
-
-def _entry(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = entry.get(key)
-    return value if isinstance(value, dict) else {}
+def _source(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Origin, column, property of files and pattern of a source or reference."""
+    extract = object_at(entry, "extract")
+    origin = entry.get("fileObject") or entry.get("fileSet") or ""
+    transform = next(iter(objects_in(entry.get("transform"))), {})
+    return (
+        _identifier(origin) if isinstance(origin, dict) else str(origin),
+        str(extract.get("column", "")),
+        str(extract.get("fileProperty", "")),
+        str(transform.get("regex", "")),
+    )
 
 
 def _identifier(entry: Mapping[str, Any]) -> str:
@@ -260,7 +260,9 @@ def _identifier(entry: Mapping[str, Any]) -> str:
 
 
 def _metadata_file(path: Path) -> Path | None:
-    """The file with metadata in a folder; None if there is none."""
+    """The file with metadata in a folder, or at `path` itself; None if there is none."""
+    if path.is_file():
+        return path if path.suffix.lower() == ".json" and _has_mark(path) else None
     try:
         found = sorted(path.glob("*.json")) if path.is_dir() else []
     except OSError:
@@ -271,10 +273,9 @@ def _metadata_file(path: Path) -> Path | None:
 
 
 def _has_mark(file: Path) -> bool:
-    try:
+    with contextlib.suppress(OSError, ValueError):
         return MARK in regular_bytes(file, 1 << 16)
-    except (OSError, ValueError):
-        return False
+    return False
 
 
 # records
@@ -287,6 +288,18 @@ def _image_field(fields: Sequence[_Field]) -> _Field | None:
     return next(typed, None) or next(named, None)
 
 
+class _JoinedTable(KeyedRows):
+    """A table whose rows belong to an image if `key` is the value that `other` has for it."""
+
+    def __init__(self, name: str, key: _Field, other: _Field) -> None:
+        super().__init__(name)
+        self.key, self.other = key, other
+
+    def add_cells(self, line: int, cells: dict[str, str]) -> None:
+        """Add a row. Raises ValueError for a pattern that is not used."""
+        self.add(self.key.cell_of(cells), line, cells)
+
+
 class _RecordRows:
     """Adds records to a dataset. `image` is the field with the image."""
 
@@ -295,7 +308,13 @@ class _RecordRows:
     ) -> None:
         self.dataset, self._parts = dataset, parts
         self.image = image
-        self.others = [one for one in fields if one is not image]
+        pairs = [pair for one in fields for pair in one.joins(image.origin)]
+        self.joins = {pair[0].origin: pair for pair in pairs}
+        # What names files is no label: the keys of joins, and paths as they are.
+        keys = {one for pair in pairs for one in pair if pair[1].file_property or one is pair[0]}
+        keys |= {image, *(one for one in fields if one.file_property and not one.pattern)}
+        self.others = [one for one in fields if one not in keys]
+        self._tables: dict[str, _JoinedTable] = {}  # by origin
         self.file = ""
 
     @property
@@ -306,59 +325,85 @@ class _RecordRows:
     def _means_part(self, text: str) -> bool:
         return bool(part_named(text)) or is_unclear(text) or text.lower() in self._parts
 
+    def read_joined(self, package: _Package) -> Heartbeats:
+        """Read the tables that are joined with the images, and leave out fields of others with a
+        remark. Raises ValueError if a table is missing."""
+        origins = {self.image.origin, *self.joins}
+        for one in [one for one in self.others if one.origin not in origins]:
+            self.others.remove(one)
+            text = "“{field}” is not imported: no field joins {origin} with the images."
+            remark = Message(text, field=one.name, origin=one.origin or one.identifier)
+            self.dataset.remarks.append(remark)
+        for origin in self.joins.keys() & {one.origin for one in self.others}:
+            path = package.table(origin)
+            table = self._tables[origin] = _JoinedTable(path.name, *self.joins[origin])
+            yield from read_table(self.dataset, path, table.add_cells)
+
+    def finish(self) -> None:
+        """Report rows of joined tables that belong to no image."""
+        for table in self._tables.values():
+            self.dataset.remarks += table.unused()
+
     def add_cells(self, line: int, cells: Mapping[str, str]) -> None:
         """Add a row of a table. Raises ValueError if it has no image."""
-        values = {
-            one: unguarded(cells.get(unguarded(one.column), ""))
-            for one in (self.image, *self.others)
-        }
-        self._add(line, values[self.image], values)
+        self._add_all(line, self.image.cell_of(cells), lambda one: one.cell_of(cells))
 
     def add_file(self, path: str) -> None:
         """Add a file. Raises ValueError for a pattern that is not used."""
-        self._add(0, path, {one: one.value_of(path) for one in self.others})
+        self._add_all(0, path, lambda one: one.value_of(path))
 
     def add_object(self, line: int, record: Mapping[str, Any]) -> None:
         """Add a record of the metadata itself. Raises ValueError if it has no image."""
         values = {
             one: str(record.get(one.identifier, record.get(one.name)) or "")
-            for one in (self.image, *self.others)
+            for one in (*self.others, self.image)
         }
-        self._add(line, values[self.image], values)
+        self._add(line, values.pop(self.image), values)
 
-    def _add(self, line: int, path: str, values: Mapping[_Field, str]) -> None:
+    def _add_all(self, line: int, path: str, value_of: Callable[[_Field], str]) -> None:
+        """Add a record, and one for each row of joined tables, so that all places are reported
+        where they differ."""
+        of_image = {one: value_of(one) for one in self.others if one.origin == self.image.origin}
+        self._add(line, path, of_image)
+        for origin, table in self._tables.items():
+            for at, cells in table.use(value_of(table.other)):
+                values = {one: one.cell_of(cells) for one in self.others if one.origin == origin}
+                self._add(at, path, values, table.name)
+
+    def _add(self, line: int, path: str, values: Mapping[_Field, str], file: str = "") -> None:
         if not path.strip():
             raise ValueError(Message("the row has no image"))
         labels, part = [], None
-        for one in self.others:
-            text = values.get(one, "").strip()
+        for one, value in values.items():
+            text = value.strip()
             if one.name == PART_COLUMN and self._means_part(text):
                 part = self.dataset.part_named(text, self._parts)
             elif text:
                 labels.append(GivenLabel(one.label_set, text))
-        place = path.strip().replace("\\", "/")
-        record = ImageRecord(place, tuple(labels), part, line=line, file=self.file)
-        self.dataset.images.append(record)
+        place, file = path.strip().replace("\\", "/"), file or self.file
+        self.dataset.images.append(ImageRecord(place, tuple(labels), part, line=line, file=file))
 
 
-def _read_records(
-    package: _Package, record_set: Mapping[str, Any], rows: _RecordRows
-) -> Heartbeats:
+def _read_records(package: _Package, entry: Mapping[str, Any], rows: _RecordRows) -> Heartbeats:
     """Read the records of a set; one that cannot be read is rejected with the reason."""
     rows.file = package.file.name
     try:
-        if isinstance(record_set.get("data"), list):
-            yield from _read_objects(record_set["data"], rows)
-        elif rows.image.column:
-            table = package.table(rows.image.origin)
-            rows.file = table.name
-            yield from read_table(rows.dataset, table, rows.add_cells)
-        elif rows.image.file_property in PATH_PROPERTIES:
-            yield from _read_files(package, rows)
-        else:
+        if isinstance(entry.get("data"), list):
+            yield from _read_objects(entry["data"], rows)
+            return
+        if not (rows.image.column or rows.image.file_property in PATH_PROPERTIES):
             raise ValueError(Message("“{name}” has no source", name=rows.image.identifier))
+        yield from rows.read_joined(package)
+        yield from (_read_table if rows.image.column else _read_files)(package, rows)
+        rows.finish()
     except ValueError as error:
         reject(rows.dataset, package.file.name, 0, error)
+
+
+def _read_table(package: _Package, rows: _RecordRows) -> Heartbeats:
+    table = package.table(rows.image.origin)
+    rows.file = table.name
+    yield from read_table(rows.dataset, table, rows.add_cells)
 
 
 def _read_objects(records: Sequence[Any], rows: _RecordRows) -> Heartbeats:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workbench.domain.datasets import Dataset
+from workbench.domain.text import Message, counted
 from workbench.formats.published import Heartbeats, Unlisted, reject, unlisted_remark
 from workbench.formats.rows import open_table
 
@@ -33,3 +34,32 @@ def read_table(
         except ValueError as error:
             reject(dataset, path.name, line, error)
     dataset.remarks += unlisted_remark(path.name, unlisted)
+
+
+class KeyedRows:
+    """Lines and cells of the rows of a table called `name`, by a value that other data refer to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
+        self._used: set[str] = set()
+
+    def add(self, key: str, line: int, cells: dict[str, str]) -> None:
+        """Add a row."""
+        self._rows.setdefault(_plain(key), []).append((line, cells))
+
+    def use(self, key: str) -> Sequence[tuple[int, dict[str, str]]]:
+        """The rows with a value."""
+        self._used.add(_plain(key))
+        return self._rows.get(_plain(key), ())
+
+    def unused(self) -> list[Message]:
+        """A remark on the rows that were never used, if there are any."""
+        count = sum(len(rows) for key, rows in self._rows.items() if key not in self._used)
+        text = "{n:,} row of {table} belongs to no image."
+        several = "{n:,} rows of {table} belong to no image."
+        return [counted(count, text, several, table=self.name)] if count else []
+
+
+def _plain(key: str) -> str:
+    return key.strip().replace("\\", "/")

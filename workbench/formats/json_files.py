@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,6 +141,18 @@ def decoded_entries(
             reject(number, plain_reason(error))
         else:
             yield number, value
+
+
+def objects_in(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; an object by itself is a list of one, as in JSON-LD."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, dict)]
+
+
+def object_at(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object at a key; an empty one if there is none."""
+    value = entry.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def plain_reason(error: Exception) -> str:

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from workbench.domain.errors import KnownError
-from workbench.domain.text import mark
+from workbench.domain.text import Message, mark
 from workbench.files import read_regular
 
 OPENING = 1 << 16  # bytes read to recognise a file
@@ -42,6 +42,11 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")  # a tab, line ends
 _ASCII = re.compile(rb"[\t\r\n -~]")
 _SURROGATE = re.compile("[\udc80-\udcff]")  # a byte that is no text
 _OTHER = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")  # a line with other bytes than ASCII
+
+# Patterns for which matching may take very long are not used: they come with a dataset.
+_SLOW = re.compile(r"\)[*+{]|\\[1-9]|\(\?P?[=<!]")
+_REPEATS = re.compile(r"[*+]|\{\d*,\}")
+_MOST_REPEATS, _MOST_PATTERN, _MOST_MATCHED = 3, 200, 300
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,20 @@ def decoded(path: Path, data: bytes, encoding: str = "", by_line: bool = False) 
     if "\x1b$" in text or _is_unicode_by_accident(text):
         return _decoded_as(("iso2022_jp", *_likely(data, _SURE)[:1]), data) or plain
     return plain
+
+
+def matched(pattern: str, text: str) -> str:
+    """The first group of a pattern that comes with a dataset, else its match, at the end of a long
+    text; "" without a match. Raises ValueError for a pattern that is not valid, or for which
+    matching may take very long."""
+    slow = _SLOW.search(pattern) or len(_REPEATS.findall(pattern)) > _MOST_REPEATS
+    if slow or len(pattern) > _MOST_PATTERN:
+        raise ValueError(Message("the pattern {pattern} is too complex", pattern=pattern[:50]))
+    try:
+        found = re.search(pattern, text[-_MOST_MATCHED:])
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(Message("the pattern {pattern} is not valid", pattern=pattern)) from error
+    return (found[1] if found.re.groups else found[0]) or "" if found else ""
 
 
 def _known(encoding: str) -> str:
