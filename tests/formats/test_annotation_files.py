@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from tests.formats import test_coco, test_label_studio, test_labelme, test_megadetector
 from tests.formats.strategies import label_names, write_files
-from workbench.domain.datasets import Dataset, ImageRecord
+from workbench.domain.datasets import MAIN_SET, Dataset, GivenLabel, ImageRecord
 from workbench.domain.part_words import part_named
 from workbench.domain.splits import Part
-from workbench.formats import FORMATS
+from workbench.formats import FORMATS, WriteOptions
 from workbench.formats.image_paths import (
+    DEEP,
+    MOST_GLIMPSED,
     as_file_name,
     cleaned,
     from_file_name,
@@ -240,3 +242,24 @@ def test_a_document_type_is_refused_in_every_encoding():
 )  # fmt: skip
 def test_words_name_parts(word, part):
     assert part_named(word) is part
+
+
+@pytest.mark.parametrize("name", ["labelme", "voc"])
+def test_nested_images_are_recognised_in_what_is_written(tmp_path, name):
+    image = ImageRecord("ph/s1/day 2/a.jpg", (GivenLabel(MAIN_SET, "owl"),), width=9, height=8)
+    FORMATS[name].write(tmp_path, Dataset(tmp_path, [image]), WriteOptions())
+    assert FORMATS[name].recognises(tmp_path)
+
+
+def test_few_folders_are_searched_when_a_folder_is_recognised(tmp_path):
+    for at in range(MOST_GLIMPSED):
+        (tmp_path / f"{at % 20}" / f"{at}").mkdir(parents=True)
+    (tmp_path / "a.json").touch()
+    (tmp_path / "0" / "0" / "b.json").touch()
+    folders = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert len(folders) > MOST_GLIMPSED
+    for folder in folders:
+        (folder / "x.json").touch()
+    found = list(glimpsed(tmp_path, ".json", DEEP))
+    assert found[0] == tmp_path / "a.json"
+    assert len({path.parent for path in found}) == MOST_GLIMPSED

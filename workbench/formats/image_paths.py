@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,8 @@ IMAGES = "images"  # the folder of images in several formats
 UNASSIGNED = "unassigned"  # the folder of images without a part of a split, where others have one
 LABELS = "labels"  # the folder of label files beside it
 MOST_NAME = 230  # bytes of the name of a file or folder; systems allow 255 with all endings
+DEEP = 8  # levels of folders in which files are looked for where images may be nested
+MOST_GLIMPSED = 200  # folders in which files are looked for
 MOST_ABOVE = 4  # folders above a dataset in which its images are looked for
 
 _MOST_ENTRIES, _MOST_FOLDERS = 5000, 20  # that are looked at when a folder is recognised
@@ -211,13 +213,18 @@ def first_entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def glimpsed(folder: Path, ending: str, levels: int = 1) -> Iterator[Path]:
-    """Some files with this ending in a folder, and in the first of its folders down to `levels`."""
-    entries = first_entries(folder)
-    yield from (Path(one.path) for one in entries if one.name.lower().endswith(ending))
-    if levels:
-        folders = (one for one in entries if one.is_dir(follow_symlinks=False))
-        for one in islice(folders, _MOST_FOLDERS):
-            yield from glimpsed(Path(one.path), ending, levels - 1)
+    """Some files with this ending in a folder, and in its first folders down to `levels`, the upper
+    ones first."""
+    waiting = deque([(folder, levels)])
+    seen = 1
+    while waiting:
+        here, below = waiting.popleft()
+        entries = first_entries(here)
+        yield from (Path(one.path) for one in entries if one.name.lower().endswith(ending))
+        folders = (one for one in entries if below and one.is_dir(follow_symlinks=False))
+        for one in islice(folders, min(_MOST_FOLDERS, MOST_GLIMPSED - seen)):
+            seen += 1
+            waiting.append((Path(one.path), below - 1))
 
 
 def image_files(folder: Path, rejected: list[SkippedFile]) -> Generator[None, None, list[str]]:

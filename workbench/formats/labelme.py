@@ -30,7 +30,7 @@ from workbench.formats.annotations import (
     prepared,
 )
 from workbench.formats.base import FORMATS, DatasetFormat, Reading, ReadOptions, WriteOptions
-from workbench.formats.image_paths import glimpsed, is_absolute, is_foreign, stems
+from workbench.formats.image_paths import DEEP, glimpsed, is_absolute, is_foreign, stems
 from workbench.formats.json_files import (
     decoded_entries,
     not_of_format,
@@ -83,7 +83,7 @@ class LabelMe(DatasetFormat):
 
     def recognises(self, path: Path) -> bool:
         """Whether the folder has files of LabelMe, or the file is one."""
-        files = [path] if path.suffix.lower() == ".json" else glimpsed(path, ".json")
+        files = [path] if path.suffix.lower() == ".json" else glimpsed(path, ".json", DEEP)
         return any(_is_labelme(file) for file in islice(files, _TRIED))
 
     def read(self, path: Path, options: ReadOptions) -> Reading:

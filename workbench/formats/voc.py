@@ -42,6 +42,7 @@ from workbench.formats.base import (
     WriteOptions,
 )
 from workbench.formats.image_paths import (
+    DEEP,
     as_file_name,
     from_file_name,
     glimpsed,
@@ -81,7 +82,9 @@ class PascalVoc(DatasetFormat):
     def recognises(self, path: Path) -> bool:
         """Whether the folder has XML files of annotations."""
         inner = path / ANNOTATIONS
-        files = islice(glimpsed(inner if inner.is_dir() else path, ".xml"), _TRIED)
+        nested = inner.is_dir()
+        found = glimpsed(inner, ".xml", DEEP) if nested else glimpsed(path, ".xml")
+        files = islice(found, _TRIED)
         return any(has_root(opening_text(file), "annotation") for file in files)
 
     def read(self, path: Path, options: ReadOptions) -> Reading:
