@@ -1,5 +1,6 @@
 """Imports of lists, tables and datasets of any format, and of one that was added from outside."""
 
+import json
 import os
 from pathlib import Path
 
@@ -384,3 +385,28 @@ def test_labels_that_no_folder_can_have_stay_distinct(session, folder, tmp_path,
     assert found == {"x_y": "my bird.png", "x_y_2": "a.png", "x_y_3": "c.png"}
     read = read_dataset(name, exported)
     assert {one.labels[0].label for one in read.images} == set(found)
+
+
+def test_flags_of_images_are_no_labels_of_boxes(session, folder):
+    shape = {"label": "head", "points": [[1, 2], [9, 8]], "shape_type": "rectangle"}
+    content = {"version": "5.2.1", "flags": {"owl": True, "jay": False}, "shapes": [shape],
+               "imagePath": "a.png", "imageHeight": 10, "imageWidth": 20}  # fmt: skip
+    write(folder / "a.json", json.dumps(content))
+    imported(session, folder)
+    import_labels(session, folder, ReadChoices(format="labelme"))
+    assert labels(session) == {"a.png": "owl"}
+    assert session.store.labels.get("object").names == ("head",)
+
+
+def test_tags_of_cvat_are_no_labels_of_boxes(session, folder):
+    names = "".join(
+        f"<label><name>{name}</name><type>{kind}</type></label>"
+        for name, kind in (("owl", "tag"), ("jay", "tag"), ("head", "rectangle"), ("eye", "any"))
+    )
+    box = '<box label="head" occluded="0" xtl="1" ytl="2" xbr="9" ybr="8"/><tag label="owl"/>'
+    image = f'<image id="0" name="a.png" width="20" height="10">{box}</image>'
+    text = f"<annotations><meta><task><labels>{names}</labels></task></meta>{image}</annotations>"
+    imported(session, folder)
+    import_labels(session, write(folder / "c.xml", text))
+    assert labels(session) == {"a.png": "owl"}
+    assert session.store.labels.get("object").names == ("head", "eye")

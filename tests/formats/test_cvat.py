@@ -75,7 +75,7 @@ def test_tags_boxes_points_and_attributes_are_read(tmp_path):
     assert turned.box == pytest.approx((4, 4, 6, 6))
     assert turned.points == ((5, 5),)
     assert read.sets == {
-        MAIN_SET: DeclaredSet(("car", "night", "face")),
+        MAIN_SET: DeclaredSet(("car", "night", "face"), of_images=frozenset({"night"})),
         "colour": DeclaredSet(("red", "blue", "grey")),
     }
     assert read.remarks == ["1 outline became a box; its corners are landmarks."]

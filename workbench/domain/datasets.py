@@ -119,11 +119,12 @@ def place_in(file: str, number: int, entries: str = "") -> Message:
 
 @dataclass(frozen=True)
 class DeclaredSet:
-    """A label set as a file declares it: its labels in order, also unused ones, and whether they
-    exclude each other."""
+    """A label set as a file declares it: its labels in order, also unused ones, whether they
+    exclude each other, and those that are of whole images only, never of boxes."""
 
     labels: tuple[str, ...] = ()
     exclusive: bool = True
+    of_images: frozenset[str] = frozenset()
 
 
 @dataclass

@@ -97,6 +97,7 @@ class Gathering:
         self.ignored = 0  # annotations of kinds that are not used
         self.outlines = 0  # outlines that became boxes
         self.landmarks = LandmarkLosses()
+        self.of_images: set[str] = set()  # labels of the main set that no box can have
 
     def declare(self, label_set: str, labels: Iterable[str] = ()) -> None:
         """Declare a label set, or further labels of it."""
@@ -138,7 +139,8 @@ class Gathering:
         for name in dict.fromkeys([*self.known, *found]):
             used = found.get(name, DeclaredSet())
             labels = dict.fromkeys([*self.known.get(name, ()), *used.labels])
-            self.dataset.sets[name] = DeclaredSet(tuple(labels), used.exclusive)
+            of_images = frozenset(self.of_images if name == MAIN_SET else ())
+            self.dataset.sets[name] = DeclaredSet(tuple(labels), used.exclusive, of_images)
 
     def _remarks(self) -> list[Message]:
         return _nonzero(
@@ -179,8 +181,7 @@ def box_around(points: Sequence[Point], pixel: Point = (1.0, 1.0)) -> Box:
 
     Raises ValueError without points that are known.
     """
-    points = known_points(points)
-    if not points:
+    if not (points := known_points(points)):
         raise ValueError(Message("no points are given"))
     left, top = min(x for x, _ in points), min(y for _, y in points)
     right, bottom = max(x for x, _ in points), max(y for _, y in points)
@@ -314,11 +315,10 @@ class _Reducing:
                 self._lost["several"] += 1
                 continue
             has_main = has_main or is_main
-            if one.confidence != 1.0 and not self._writes_confidence(one.set):
+            confidence = one.confidence
+            if confidence != 1.0 and not self._writes_confidence(one.set):
                 self._lost["confidences"] += 1
                 confidence = 1.0
-            else:
-                confidence = one.confidence
             named = MAIN_SET if is_main else one.set
             labels.append(msgspec.structs.replace(one, set=named, confidence=confidence))
         return tuple(labels)

@@ -132,6 +132,8 @@ class _CvatReader:
             name = text_of(label, "name")
             if name and name != NO_LABEL and not text_of(label, "parent"):
                 self.gathering.declare(MAIN_SET, [name])
+                if text_of(label, "type") == "tag":
+                    self.gathering.of_images.add(name)
             for attribute in label.iterfind("attributes/attribute"):
                 self._read_attribute(attribute)
 

@@ -166,6 +166,7 @@ def _draft(file: _LabelMeFile, name: str, gathering: Gathering) -> ImageNotes:
     draft.width, draft.height = int(file.imageWidth or 0), int(file.imageHeight or 0)
     flags = file.flags or {}
     gathering.declare(MAIN_SET, [flag for flag in flags if flag])
+    gathering.of_images.update(flags)
     draft.labels += [GivenLabel(MAIN_SET, flag) for flag, is_set in flags.items() if is_set is True]
     reject = gathering.rejecting(name, "shapes")
     shapes = []

@@ -277,7 +277,8 @@ class LabelIntake:
             self.new_sets.append(name)
             subject = Subject.CROP if on_crops else Subject.IMAGE
             before = LabelSet(name, (), subject, declared.exclusive)
-            written = [*declared.labels, *written]
+            barred = declared.of_images if on_crops else ()
+            written = [*(one for one in declared.labels if one not in barred), *written]
         else:
             before = known[name]
         names = self._names_of(name)
