@@ -798,3 +798,15 @@ def test_many_words_in_a_column_of_parts_are_counted(tmp_path: Path) -> None:
     assert len(found.remarks) == 21
     last = "5 other words in the column “split” are no parts of a split."
     assert str(found.remarks[-1]) == last
+
+
+@pytest.mark.parametrize("header", ["path,label", "path,set,label", "# path,label"])
+def test_comments_before_the_header_are_passed_over(tmp_path, header):
+    row = "a.jpg,view,owl" if "set" in header else "a.jpg,owl"
+    comments = "" if header[0] == "#" else "# made by hand, 2024\n\n## two\n"
+    file = written(tmp_path, "t.csv", f"{comments}{header}\n{row}\n")
+    format = "label-file" if "set" in header else "table"
+    assert recognised(file)[0].name == format
+    found = read(file)
+    assert [(one.path, one.labels[0].label) for one in found.images] == [("a.jpg", "owl")]
+    assert found.images[0].line == (5 if comments else 2)

@@ -225,9 +225,9 @@ class _Layout:
 
     @classmethod
     def of(cls, lines: Sequence[str], ending: str) -> _Layout:
-        """The most frequent delimiter of the first line; at a tie that of the extension, then the
-        first. Excel can name it in a line of its own."""
-        start = next((i for i, line in enumerate(lines) if line.strip()), 0)
+        """The most frequent delimiter of the first line behind comments; at a tie that of the
+        extension, then the first. Excel can name it in a line of its own."""
+        start = _first_line(lines)
         named = re.fullmatch(r'"?sep=(.)"?\s*', lines[start], re.IGNORECASE) if lines else None
         first = lines[start + bool(named)] if start + bool(named) < len(lines) else ""
         bare = re.sub(r'"[^"]*"', "", first)
@@ -299,6 +299,17 @@ class _Layout:
         except csv.Error:
             return []
         return cells if tight != line else []
+
+
+def _first_line(lines: Sequence[str]) -> int:
+    """The index of the first line with content; that of the header if comments are before it."""
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    after = enumerate(islice(lines, first, first + SAMPLE), first)
+    possible = (at for at, line in after if line.strip() and not re.match(r"#+\s", line))
+    header = next(possible, first)
+    cells = re.split(r"[,;\t|]", lines[header]) if header < len(lines) else []
+    names = {plain_name(cell.strip('" \r\n')) for cell in cells}
+    return header if len(names) > 1 and names & {*PATH_NAMES, "hash"} else first
 
 
 class _Feed:
