@@ -101,6 +101,26 @@ def test_names_with_what_divides_cells_come_back_whole(labelled, other, tmp_path
     }
 
 
+def test_a_hash_that_contradicts_the_path_labels_neither_image(other, tmp_path):
+    first, second = (other.store.images.row(at) for at in (1, 2))
+    rows = [
+        (first.path, second.hash, "back"),
+        (first.path, "zzz", "up"),
+        ("moved.png", second.hash, "left"),
+        (first.path, "ab" * 32, "right"),
+    ]
+    table = "".join(f"{path},{digest},view,{label}\n" for path, digest, label in rows)
+    (tmp_path / "l.csv").write_text("path,hash,set,label\n" + table, "utf-8")
+    report = import_labels(other, tmp_path / "l.csv")
+    names = f"its path is that of {first.name}, but its hash is that of {second.name}"
+    assert [(str(one.path).rpartition(" (")[2], one.reason) for one in report.skipped] == [
+        ("l.csv, line 2)", names),
+        ("l.csv, line 3)", "“zzz” is not the hash of a file"),
+    ]
+    given = other.store.labels.of_images([1, 2], "view")
+    assert given == {1: ("right",), 2: ("left",)}
+
+
 def test_what_the_files_hold(labelled, tmp_path):
     export_labels(labelled, tmp_path / "l.csv")
     with (tmp_path / "l.csv").open(encoding="utf-8", newline="") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -185,6 +186,7 @@ def keep_report(session: Session, report: ImportReport) -> None:
 
 
 _FOUND = Message("")
+_HASH = re.compile("[0-9a-fA-F]{64}")
 
 
 def image_bases(store: Project) -> list[str]:
@@ -202,6 +204,7 @@ class ProjectImages:
 
     def __init__(self, store: Project, root: Path | None = None) -> None:
         rows = store.images.index()
+        self._names = {id_: path.replace("\\", "/").rsplit("/", 1)[-1] for id_, _, path in rows}
         self._by_hash = {hash_: id_ for id_, hash_, _ in rows}
         self._paths = {id_: path.replace("\\", "/") for id_, _, path in rows if path}
         known = ((path, id_) for id_, path in self._paths.items())
@@ -217,7 +220,9 @@ class ProjectImages:
         """
         by_hash = self._by_hash.get(record.hash)
         if by_hash is not None:
-            return by_hash, _FOUND
+            return self._without_contradiction(by_hash, record, base)
+        if record.hash and not _HASH.fullmatch(record.hash):
+            return None, Message("“{text}” is not the hash of a file", text=record.hash[:80])
         found = self._found(record, base) if record.path else []
         if len(found) == 1:
             return found[0], _FOUND
@@ -226,6 +231,21 @@ class ProjectImages:
                 len(found), "{n:,} image has this name", "{n:,} images have this name"
             )
         return None, Message("not an image of this project")
+
+    def _without_contradiction(
+        self, by_hash: int, record: ImageRecord, base: Path
+    ) -> tuple[int | None, Message]:
+        """The image with a record's hash, unless its path is exactly that of another image."""
+        for folder in (base.as_posix(), *self._bases) if record.path else ():
+            if at := self._by_path.at(os.path.join(folder, record.path)):
+                if by_hash in at:
+                    break
+                return None, Message(
+                    "its path is that of {path}, but its hash is that of {hash}",
+                    path=self._names[at[0]],
+                    hash=self._names[by_hash],
+                )
+        return by_hash, _FOUND
 
     def _found(self, record: ImageRecord, base: Path) -> list[int]:
         """Ids of the images that a record's path may mean: by its path as it is written, else by
