@@ -65,7 +65,7 @@ def test_another_project_imports_all_labels(labelled, other, tmp_path, suffix):
     assert (result.rows, result.labelled, result.kept, result.skipped) == (7, 7, 0, ())
     assert state(other) == state(labelled)
     authors = {(a.label, a.author) for i in (1, 2) for a in other.store.labels.history(i)}
-    assert ("left", Author.IMPORT) in authors
+    assert ("left", Author.HUMAN) in authors
     assert ("front", Author.MODEL) in authors
     other.undo()
     assert other.store.labels.current() == []

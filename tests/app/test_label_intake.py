@@ -230,7 +230,7 @@ def test_models_and_people_keep_their_labels(images):
     given(images, record(1, scored), record(2, named))
     first, second = images.store.labels.current()
     assert (first.author, first.confidence) == (Author.MODEL, 0.75)
-    assert (second.author, second.annotator) == (Author.IMPORT, "Ann")
+    assert (second.author, second.annotator) == (Author.HUMAN, "Ann")
 
 
 def test_each_image_gets_its_label_and_those_by_hand_stay(images):
@@ -287,3 +287,46 @@ def test_a_set_of_crops_has_no_declared_labels_of_images(images):
         intake.finish()
     assert images.store.labels.get("object").names == ("cat", "dog")
     assert images.store.labels.get("category").names == ("sunny",)
+
+
+def test_labels_by_hand_in_a_file_are_by_hand_here(images):
+    """Also a second time, in sets of both kinds, and over equal labels of an import."""
+    traits = DeclaredSet(("red", "dark"), exclusive=False)
+    given(images, record(1, GivenLabel("", "auk")))
+    for _ in range(2):
+        by_hand = [GivenLabel(name, label, "human") for name, label in TRAITS]
+        given(images, record(1, *by_hand), mood=traits)
+    assert {(one.label, one.author) for one in images.store.labels.current()} == {
+        ("auk", Author.HUMAN),
+        ("red", Author.HUMAN),
+        ("dark", Author.HUMAN),
+    }
+    intake = given(images, record(1, GivenLabel("", "owl")))
+    assert (intake.labelled, intake.kept) == (0, 1)
+    assert images.store.labels.of_images([1], "category") == {1: ("auk",)}
+
+
+TRAITS = (("", "auk"), ("mood", "red"), ("mood", "dark"))
+
+
+def test_conflicting_labels_by_hand_leave_what_was_there(images):
+    given(images, record(1, GivenLabel("", "auk", "model", 0.5)))
+    intake = given(
+        images,
+        record(1, GivenLabel("", "owl", "human"), line=1),
+        record(2, GivenLabel("", "owl", "human"), line=2),
+        record(1, GivenLabel("", "jay", "human"), line=3),
+        record(2, GivenLabel("", "jay", "human"), line=4),
+    )
+    assert [one.kept for one in intake.conflicts] == ["auk", ""]
+    given(
+        images,
+        *(record(1, GivenLabel("", "owl", "human")), record(3, GivenLabel("", "owl", "human"))),
+    )
+    intake = LabelIntake(images, SETS)
+    for label in ("kite", "crow"):  # in two batches
+        with images.edit("Import"):
+            intake.add([record(2, GivenLabel("", label, "human"))])
+    labels = images.store.labels
+    assert labels.of_images([1, 2, 3], "category") == {1: ("owl",), 3: ("owl",)}
+    assert labels.standing([1], "category")[1].author is Author.HUMAN

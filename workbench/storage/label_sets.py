@@ -46,10 +46,18 @@ class LabelSets:
         One-sided mirrors, which older versions stored and undo may restore, are made mutual by
         `with_paired_mirrors`.
         """
+        return self._read("true")
+
+    def find(self, name: str) -> LabelSet | None:
+        """One label set; None if there is none of this name."""
+        return self._read("name = ?", name).get(name)
+
+    def _read(self, which: str, *values: str) -> dict[str, LabelSet]:
         labels: dict[int, list[Label]] = {}
         for label_set, *label in self._db.rows(
-            "SELECT label_set, name, key, mirror FROM label WHERE NOT removed"
-            " ORDER BY label_set, position"
+            "SELECT label_set, name, key, mirror FROM label WHERE NOT removed AND label_set IN"  # noqa: S608
+            f" (SELECT id FROM label_set WHERE {which}) ORDER BY label_set, position",
+            values,
         ):
             labels.setdefault(label_set, []).append(Label(*label))
         return {
@@ -60,17 +68,17 @@ class LabelSets:
                 bool(exclusive),
             )
             for id_, name, subject, exclusive in self._db.rows(
-                "SELECT id, name, subject, exclusive FROM label_set ORDER BY id"
+                f"SELECT id, name, subject, exclusive FROM label_set WHERE {which} ORDER BY id",  # noqa: S608
+                values,
             )
         }
 
     def get(self, name: str) -> LabelSet:
         """One label set. Raises ValueRefused, listing the known ones, if there is none."""
-        sets = self.sets()
-        if name not in sets:
+        if (found := self.find(name)) is None:
             sentence = Message("There is no label set “{name}”.", name=name)
-            raise ValueRefused(Message("label set"), name, ", ".join(sets), sentence)
-        return sets[name]
+            raise ValueRefused(Message("label set"), name, ", ".join(self.sets()), sentence)
+        return found
 
     def id_of(self, name: str) -> int:
         """Row id of a set. Raises ValueRefused if it is unknown."""

@@ -14,7 +14,7 @@ from workbench.domain.changes import Changes
 from workbench.domain.labels import Annotation, Author, LabelSet, Role, Subject
 from workbench.domain.text import Message
 from workbench.storage.annotators import ADD_AGREEMENT, EVER_OF_IMAGES, Annotators
-from workbench.storage.bulk_labels import ImportedLabel, assign_each
+from workbench.storage.bulk_labels import ImportedLabel, LabelTarget, assign_each
 from workbench.storage.database import Database, IntArray, listed
 from workbench.storage.history import Recorder, now
 from workbench.storage.label_sets import LabelSets, present_names
@@ -242,6 +242,10 @@ class Labels:
         """All label sets by name, in order of creation."""
         return self._sets.sets()
 
+    def find(self, name: str) -> LabelSet | None:
+        """One label set; None if there is none of this name."""
+        return self._sets.find(name)
+
     def get(self, name: str) -> LabelSet:
         """One label set. Raises ValueRefused, listing the known ones, if there is none."""
         return self._sets.get(name)
@@ -389,18 +393,21 @@ class Labels:
     def assign_each(
         self, label_set: str, wanted: Sequence[ImportedLabel], crops: bool = False
     ) -> frozenset[int]:
-        """Give each image (or crop) its own label of an exclusive set, for imports and models.
+        """Give each image (or crop) its own label, or labels of a set that is not exclusive, as
+        files have them.
 
-        Labels by hand are not replaced, equal labels stay. Fast for many labels, unlike one call of
-        `assign` for each. Returns the ids of changed images. Raises ValueRefused for an unknown set
-        or label.
+        Labels by hand are not replaced; equal labels stay, unless the file has them by hand and the
+        project does not. Fast for many labels, unlike one call of `assign` for each. Returns the
+        ids of changed images. Raises ValueRefused for an unknown set or label.
         """
-        known = self._sets.get(label_set)
-        for label in {one.label for one in wanted}:
+        known, rows = self._sets.get(label_set), self._sets.label_ids(label_set)
+        for label in {one.label for one in wanted} - rows.keys():
             known.index(label)
-        rows = self._sets.label_ids(label_set)
+        target = LabelTarget(self._sets.id_of(label_set), known.exclusive, crops)
         with self._recorder.edit(Message("Import labels")):
-            images = assign_each(self._db, self._sets.id_of(label_set), rows, wanted, crops)
+            names = dict.fromkeys(one.annotator for one in wanted if one.annotator)
+            people = {name: self._annotators.ensure(name) for name in names}
+            images = assign_each(self._db, target, rows, people, wanted)
         self._arrays.touch(images)
         return images
 

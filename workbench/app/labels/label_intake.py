@@ -1,9 +1,10 @@
 """Labels, boxes and parts that files give to images: the one way in for all formats.
 
-Records are added batch by batch, in the owner's thread. A record never replaces a label by hand.
-Several labels of an exclusive set for one image are a conflict: none of them is given, and the
-image keeps what it had before the import. Labels of boxes are given to crops: where the label set
-describes images, a set of crops beside it gets them.
+Records are added batch by batch, in the owner's thread. A record never replaces a label by hand;
+labels that their file has by hand are stored as such. Several labels of an exclusive set for one
+image are a conflict: none of them is given, and the image keeps what it had before the import.
+Labels of boxes are given to crops: where the label set describes images, a set of crops beside it
+gets them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from workbench.domain.text import Message
 from workbench.storage.bulk_labels import ImportedLabel
 from workbench.storage.labels import Standing
 
-_MODEL = Author.MODEL.value
+_HUMAN = Author.HUMAN.value
 PART_SET = ""  # of conflicts between parts of a split
 OBJECTS = "object"  # label set of boxes in formats that do not name label sets
 
@@ -58,20 +59,9 @@ class _Seen:
 
     label: str
     one: PlacedRecord
-    before: str | None = None
+    before: Standing | None = None
     given: bool = False
     settled: bool = False  # a label by hand stands, or a conflict was reported
-
-
-class _Wanted(NamedTuple):
-    """A label to give, with everything that is stored with it."""
-
-    set: str
-    label: str
-    author: Author
-    confidence: float
-    annotator: str
-    is_crop: bool
 
 
 _Given = tuple[PlacedRecord, int, GivenLabel]  # the id is that of the image or crop
@@ -119,11 +109,15 @@ class LabelIntake:
                 self._images[subject].record.path,
                 subject.set,
                 tuple(labels),
-                (self._seen[subject].before or "") if subject in self._seen else "",
+                self._kept_label(subject),
                 self._images[subject].image,
             )
             for subject, labels in self._conflicts.items()
         ]
+
+    def _kept_label(self, subject: _Labelled) -> str:
+        before = self._seen[subject].before if subject in self._seen else None
+        return before.label if before is not None else ""
 
     @property
     def changed(self) -> list[ChangedLabel]:
@@ -170,7 +164,7 @@ class LabelIntake:
             by_hand = now.author is Author.HUMAN and now.label != written
             self.kept += by_hand
             self.equal += now.label == written
-            self._seen[subject] = _Seen(written, one, now.label, settled=by_hand)
+            self._seen[subject] = _Seen(written, one, now, settled=by_hand)
         elif seen.label != written:
             self._conflict(subject, seen, written, one)
 
@@ -268,23 +262,23 @@ class LabelIntake:
             labels[given.label] = None
 
     def _add_labels(self, name: str, written: Iterable[str], on_crops: bool) -> None:
-        known = self.session.store.labels.sets()
+        known = self.session.store.labels.find(name)
         declared = next((self.declared[at] for at, to in self.sets.items()
                          if (self._of_boxes(at) if on_crops else to) == name
                          and at in self.declared), DeclaredSet())  # fmt: skip
         self._written.update((name, label) for label in written)
-        if name not in known:
+        if known is None:
             self.new_sets.append(name)
             subject = Subject.CROP if on_crops else Subject.IMAGE
             before = LabelSet(name, (), subject, declared.exclusive)
             barred = declared.of_images if on_crops else ()
             written = [*(one for one in declared.labels if one not in barred), *written]
         else:
-            before = known[name]
+            before = known
         names = self._names_of(name)
         new = {names.equal_or_new(label): None for label in written if names.equal(label) is None}
         new.pop("", None)
-        if name in known and not new:
+        if known is not None and not new:
             return
         together = self._names[name] = LabelNames([*before.names, *new])
         order = {label: at for at, label in enumerate((*before.names, *new))}
@@ -330,7 +324,7 @@ class LabelIntake:
 
     def _names_of(self, name: str) -> LabelNames:
         if name not in self._names:
-            known = self.session.store.labels.sets().get(name)
+            known = self.session.store.labels.find(name)
             self._names[name] = LabelNames(known.names if known is not None else ())
         return self._names[name]
 
@@ -340,7 +334,7 @@ class LabelIntake:
         """Give labels of an exclusive set."""
         labels, names = self.session.store.labels, self._names_of(name)
         now = labels.standing({subject for _, subject, _ in given}, name, is_crop)
-        wanted: dict[_Labelled, _Wanted] = {}
+        wanted: dict[_Labelled, ImportedLabel] = {}
         for one, id_, label_given in given:
             label = names.equal(label_given.label)
             if label is None:
@@ -348,12 +342,14 @@ class LabelIntake:
             subject = _Labelled(name, id_, is_crop)
             seen = self._seen.get(subject)
             if seen is None:
-                if self._first(subject, label, one, now.get(id_)):
-                    wanted[subject] = _wanted(name, label, label_given, is_crop)
+                by_hand = label_given.author == _HUMAN
+                if self._first(subject, label, one, now.get(id_), by_hand):
+                    wanted[subject] = _imported(id_, label, label_given)
             elif seen.label != label:
                 wanted.pop(subject, None)
                 self._conflict(subject, seen, label, one)
-        self._assign_each(name, is_crop, wanted)
+        if wanted:
+            labels.assign_each(name, list(wanted.values()), is_crop)
 
     def _first(
         self,
@@ -361,6 +357,7 @@ class LabelIntake:
         label: str,
         one: PlacedRecord,
         current: Standing | None,
+        by_hand: bool,
     ) -> bool:
         """Note the first label of a subject; return whether it is to be given."""
         seen = self._seen[subject] = _Seen(label, one)
@@ -368,11 +365,11 @@ class LabelIntake:
             seen.given = True
             self.labelled += 1
             return True
-        now, author, made_at = current
-        seen.before = now
+        now, author, made_at = seen.before = current
         if now == label:
             self.equal += 1
-            return False
+            seen.given = by_hand and author is not Author.HUMAN
+            return seen.given
         if author is Author.HUMAN or made_at > one.kept_since:
             seen.settled = True
             self.kept += author is Author.HUMAN
@@ -403,12 +400,18 @@ class LabelIntake:
         if seen.settled:
             return
         seen.settled = True
-        self.equal -= seen.before == seen.label
-        if seen.given:
+        before = seen.before
+        equal = before is not None and before.label == seen.label
+        self.equal -= equal
+        if not seen.given:
+            return
+        if not equal:
             self.labelled -= self._changed.pop(subject, None) is None
-            back = seen.before
-            assign = self._assigner(subject.is_crop)
-            assign([subject.id], subject.set, back, Author.IMPORT)
+        labels = self.session.store.labels
+        assign = labels.assign_crops if subject.is_crop else labels.assign
+        assign([subject.id], subject.set, None)
+        if before is not None:
+            assign([subject.id], subject.set, before.label, before.author)
 
     def _note(self, subject: _Labelled, one: PlacedRecord, *labels: PlacedLabel) -> None:
         found = self._conflicts.setdefault(subject, [])
@@ -421,41 +424,17 @@ class LabelIntake:
         before = (labels.of_crops if is_crop else labels.of_images)(
             {id_ for _, id_, _ in given}, name
         )
-        groups: dict[_Wanted, dict[int, None]] = {}
+        wanted: dict[tuple[int, str], ImportedLabel] = {}
         for _, id_, label_given in given:
             label = names.equal(label_given.label)
             if label is not None:
-                what = _wanted(name, label, label_given, is_crop)
-                groups.setdefault(what, {})[id_] = None
-        for what, ids in groups.items():
-            self._assign(what, list(ids))
-            equal = sum(what.label in before.get(id_, ()) for id_ in ids)
-            self.equal += equal
-            self.labelled += len(ids) - equal
-
-    def _assign_each(
-        self, name: str, is_crop: bool, wanted: Mapping[_Labelled, _Wanted]
-    ) -> None:  # fmt: skip
-        """Give each subject its label of an exclusive set."""
-        plain: list[ImportedLabel] = []
-        of_people: dict[_Wanted, list[int]] = {}
-        for subject, what in wanted.items():
-            if what.annotator:
-                of_people.setdefault(what, []).append(subject.id)
-            else:
-                plain.append(ImportedLabel(subject.id, what.label, what.author, what.confidence))
-        if plain:
-            self.session.store.labels.assign_each(name, plain, is_crop)
-        for what, ids in of_people.items():
-            self._assign(what, ids)
-
-    def _assign(self, what: _Wanted, ids: Sequence[int]) -> None:
-        assign = self._assigner(what.is_crop)
-        assign(ids, what.set, what.label, what.author, what.confidence, what.annotator)
-
-    def _assigner(self, is_crop: bool) -> Callable[..., frozenset[int]]:
-        labels = self.session.store.labels
-        return labels.assign_crops if is_crop else labels.assign
+                one = _imported(id_, label, label_given)
+                if one.author is Author.HUMAN or (id_, label) not in wanted:
+                    wanted[id_, label] = one
+        labels.assign_each(name, list(wanted.values()), is_crop)
+        equal = sum(label in before.get(id_, ()) for id_, label in wanted)
+        self.equal += equal
+        self.labelled += len(wanted) - equal
 
     # Parts
 
@@ -483,13 +462,10 @@ def _place_given(label: str, place: str) -> PlacedLabel:
     return PlacedLabel(label, Message(place))
 
 
-def _wanted(name: str, label: str, given: GivenLabel, is_crop: bool) -> _Wanted:
-    """A label as it is stored: the model's if it gave it, else that of an import, so that labels by
-    hand in this project take precedence."""
-    author = Author.MODEL if given.author == _MODEL else Author.IMPORT
-    return _Wanted(
-        name, label, author, given.confidence, given.annotator and tidied(given.annotator), is_crop
-    )
+def _imported(id_: int, label: str, given: GivenLabel) -> ImportedLabel:
+    """A label as it is stored: by hand or of a model if its file has that, else of an import."""
+    author = Author(given.author) if given.author else Author.IMPORT
+    return ImportedLabel(id_, label, author, given.confidence, tidied(given.annotator))
 
 
 def boxed_set(own: str, name: str, sets: Mapping[str, LabelSet]) -> str:
