@@ -56,9 +56,13 @@ class KeyedRows:
     def unused(self) -> list[Message]:
         """A remark on the rows that were never used, if there are any."""
         count = sum(len(rows) for key, rows in self._rows.items() if key not in self._used)
-        text = "{n:,} row of {table} belongs to no image."
-        several = "{n:,} rows of {table} belong to no image."
-        return [counted(count, text, several, table=self.name)] if count else []
+        remark = counted(
+            count,
+            "{n:,} row of {table} belongs to no image.",
+            "{n:,} rows of {table} belong to no image.",
+            table=self.name,
+        )
+        return [remark] if count else []
 
 
 def _plain(key: str) -> str:
