@@ -366,7 +366,7 @@ class ProtocolsSection(ResultSection):
         run = shown.results.record.id
         if run != self._run:
             self._run = run
-            if not self.job.running:  # of another run, which it goes on with
+            if not self.job.running:  # else it still shows the job on the run before
                 self.status.clear()
         several = shown.results.marked is not None
         self.table.show_columns(6 if several else 5)
