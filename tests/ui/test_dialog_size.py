@@ -71,9 +71,10 @@ def test_a_dialog_that_grows_while_it_is_open_stays_on_the_screen(qtbot):
     screen = QRect(100, 50, 1366, 768)
     dialog = Tall(lines=10)
     qtbot.addWidget(dialog)
+    dialog.move(900, 600)
     dialog.show()
     qtbot.waitExposed(dialog)
-    dialog.move(900, 600)
+    assert dialog.pos() == QPoint(900, 600)  # opening does not move it
     dialog.fit(screen)
     frame = dialog.frameGeometry()
     assert (frame.right(), frame.bottom()) == (screen.right(), screen.bottom())

@@ -17,8 +17,8 @@ class Dialog(QDialog):
     """
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Fit the size to the screen."""
-        self.fit(self.screen().availableGeometry())
+        """Fit the size to the screen; where the dialog opens is the window manager's decision."""
+        self._fit_size(self.screen().availableGeometry())
         super().showEvent(event)
 
     def fit(self, screen: QRect) -> None:
@@ -26,14 +26,17 @@ class Dialog(QDialog):
 
         A dialog that grew while it was open is moved so that all of it is on the screen.
         """
+        self._fit_size(screen)
+        if self.isVisible():
+            self._move_onto(screen)
+
+    def _fit_size(self, screen: QRect) -> None:
         room = screen.size() - _FRAME
         least = self.minimumSizeHint().expandedTo(self.minimumSize())
         if least != least.boundedTo(room):
             self._scroll_content()
         self.setMinimumSize(self.minimumSize().boundedTo(room))
         self.resize(self.size().boundedTo(room))
-        if self.isVisible():
-            self._move_onto(screen)
 
     def _move_onto(self, screen: QRect) -> None:
         frame = self.frameGeometry()
